@@ -1,0 +1,113 @@
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { MIGRATIONS } from './schema.ts';
+
+/** The home folder cannot be used; nothing was changed in it. */
+export class HomeError extends Error {
+  override readonly name = 'HomeError';
+}
+
+/** One connection to the database of a home folder, with the checks that its use rests on. */
+export interface Database {
+  readonly sqlite: DatabaseSync;
+  /** Run inside one write transaction. `durable`: wait for the disk before returning. */
+  transaction<T>(durable: boolean, body: () => T): T;
+  close(): void;
+}
+
+/**
+ * Open (and make or migrate) the database in a home folder.
+ * Throws HomeError for a folder that is read-only, and for a database of a newer version.
+ */
+export function openDatabase(home: string): Database {
+  const path = join(home, 'domsnap.db');
+  let sqlite: DatabaseSync;
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    const fresh = !existsSync(path);
+    sqlite = new DatabaseSync(path);
+    if (fresh) chmodSync(path, 0o600);
+    sqlite.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;');
+  } catch (cause) {
+    throw unusable(home, cause);
+  }
+  try {
+    refuseNewer(sqlite, path);
+    setUp(sqlite, home);
+  } catch (cause) {
+    sqlite.close();
+    throw cause instanceof HomeError ? cause : unusable(home, cause);
+  }
+  return { sqlite, transaction: transactionOn(sqlite), close: () => sqlite.close() };
+}
+
+function unusable(home: string, cause: unknown): HomeError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const hint = existsSync(home) && statSync(home).isDirectory() ? '' : ' (it is not a folder)';
+  return new HomeError(`the home folder ${home} cannot be used${hint}: ${why}`, { cause });
+}
+
+function refuseNewer(sqlite: DatabaseSync, path: string): void {
+  const version = numberOf(sqlite, 'PRAGMA user_version');
+  if (version > MIGRATIONS.length) {
+    throw new HomeError(
+      `${path} was written by a newer domsnap (schema ${version}, this one knows ${MIGRATIONS.length}); it was not changed`,
+    );
+  }
+}
+
+function setUp(sqlite: DatabaseSync, home: string): void {
+  if (text(sqlite, 'PRAGMA journal_mode') !== 'wal') {
+    if (text(sqlite, 'PRAGMA journal_mode = WAL') !== 'wal') {
+      throw new HomeError(`the file system of ${home} cannot hold a write-ahead log`);
+    }
+  }
+  sqlite.exec('PRAGMA synchronous = FULL');
+  // Older ones can corrupt a write-ahead log that several processes use (sqlite.org/wal.html#walresetbug).
+  const [major = 0, minor = 0, patch = 0] = text(sqlite, 'SELECT sqlite_version()')
+    .split('.')
+    .map(Number);
+  if (major * 1e6 + minor * 1e3 + patch < 3_051_003) {
+    throw new HomeError('domsnap needs SQLite 3.51.3 or newer inside Node: use Node 24.15 or newer');
+  }
+  migrate(sqlite);
+}
+
+function migrate(sqlite: DatabaseSync): void {
+  if (numberOf(sqlite, 'PRAGMA user_version') === MIGRATIONS.length) return;
+  sqlite.exec('BEGIN IMMEDIATE');
+  try {
+    const from = numberOf(sqlite, 'PRAGMA user_version');
+    for (const statements of MIGRATIONS.slice(from)) sqlite.exec(statements);
+    sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    sqlite.exec('COMMIT');
+  } catch (error) {
+    sqlite.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function transactionOn(sqlite: DatabaseSync): Database['transaction'] {
+  let level: 'FULL' | 'NORMAL' = 'FULL';
+  return (durable, body) => {
+    const wanted = durable ? 'FULL' : 'NORMAL';
+    // In WAL mode, NORMAL leaves a commit in the page cache; the next FULL commit syncs it too.
+    if (level !== wanted) sqlite.exec(`PRAGMA synchronous = ${wanted}`);
+    level = wanted;
+    sqlite.exec('BEGIN IMMEDIATE');
+    try {
+      const result = body();
+      sqlite.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (sqlite.isTransaction) sqlite.exec('ROLLBACK');
+      throw error;
+    }
+  };
+}
+
+const numberOf = (sqlite: DatabaseSync, query: string): number =>
+  Number(Object.values(sqlite.prepare(query).get() ?? { value: 0 })[0]);
+const text = (sqlite: DatabaseSync, query: string): string =>
+  String(Object.values(sqlite.prepare(query).get() ?? { value: '' })[0]);

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Locks } from '../engine/lock.ts';
+
+/**
+ * Locks of a home folder, one file for each subject. The lock is the kernel's own (fcntl), taken by
+ * SQLite's exclusive transaction on an empty database: no dead owner ever needs a manual unlock, and
+ * no process has to be kept alive to hold it.
+ */
+export function sqliteLocks(home: string): Locks {
+  const folder = join(home, 'locks');
+  return {
+    tryAcquire(subject) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      const name = createHash('sha256').update(subject).digest('hex').slice(0, 32);
+      const database = new DatabaseSync(join(folder, name), { timeout: 0 });
+      try {
+        database.exec('BEGIN EXCLUSIVE');
+      } catch (error) {
+        database.close();
+        if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
+        throw error;
+      }
+      return { release: () => database.close() };
+    },
+  };
+}
+
+const SQLITE_BUSY = 5;
