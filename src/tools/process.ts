@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CallSink, startCall } from './call-log.ts';
+import { type CallSink, type EndCall, startCall } from './call-log.ts';
 import type { Limits } from './deadline.ts';
 import { errnoOf, ToolError } from './tool-error.ts';
 
@@ -44,7 +44,7 @@ export async function terminate(
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     if (!processAlive(pid, startTicks)) return;
     const end = startCall(options.log, 'exec', ['kill', `-${signal}`, String(pid)]);
-    sendSignal(pid, signal);
+    sendSignal(pid, signal, end);
     const gone = await waitGone(pid, startTicks, options.graceMs, options.signal);
     end(gone ? 'ok' : 'timeout', '');
     if (gone) return;
@@ -52,12 +52,13 @@ export async function terminate(
   throw new ToolError('exec', 'timeout', `process ${pid} does not die of SIGKILL`, { pid });
 }
 
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
+function sendSignal(pid: number, signal: NodeJS.Signals, end: EndCall): void {
   try {
     process.kill(pid, signal);
   } catch (cause) {
     const errno = errnoOf(cause) ?? 'unknown';
     if (errno === 'ESRCH') return;
+    end(errno, '');
     const detail = { pid, signal, errno };
     throw new ToolError('exec', 'failed', `cannot send ${signal} to ${pid}`, detail, cause);
   }

@@ -16,11 +16,11 @@ function socketsAt(path: string): UnixSocket[] {
   const sockets: UnixSocket[] = [];
   for (const line of table.split('\n')) {
     // Num RefCount Protocol Flags Type St Inode Path; the path may hold spaces.
-    const fields = /^\S+ +\S+ +\S+ +(\S+) +\S+ +(\S+) +(\d+) (.*)$/.exec(line);
-    if (fields?.[4] !== path) continue;
-    const [, flags, state, inode] = fields;
-    // Flag 0x10000 is SO_ACCEPTCON. Connections carry the path on the listener's side: state 3 with
-    // an inode once accepted, without an inode before.
+    const fields = /^\S+ +\S+ +\S+ +(\S+) +\S+ +\S+ +(\d+) (.*)$/.exec(line);
+    if (fields?.[3] !== path) continue;
+    const [, flags, inode] = fields;
+    // Flag 0x10000 is SO_ACCEPTCON. Connections carry the path on the listener's side, and get an
+    // inode when they are accepted.
     if (flags === '00010000') sockets.push({ inode: inode!, state: 'listening' });
     else sockets.push({ inode: inode!, state: inode === '0' ? 'waiting' : 'connected' });
   }

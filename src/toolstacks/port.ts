@@ -1,0 +1,139 @@
+import type { Volume } from '../catalog/model.ts';
+import type { Json } from '../engine/json.ts';
+import type { EffectContext } from '../engine/step.ts';
+
+/** What a call may know of the effect that it belongs to. */
+export type CallContext = Pick<EffectContext, 'key' | 'signal' | 'log' | 'progress'>;
+
+/** A command as a person would type it or a monitor take it: what a plan shows and an audit keeps. */
+export interface Command {
+  readonly tool: 'qmp' | 'agent' | 'exec' | 'file';
+  readonly command: Json;
+}
+
+/** How memory can be saved, best first. */
+export const CAPTURES = ['background', 'precopy', 'paused'] as const;
+export type Capture = (typeof CAPTURES)[number];
+
+/** How a domain stands. `other`: a state in which nothing may be begun, such as a foreign migration. */
+export type RunState = 'off' | 'running' | 'paused' | 'other';
+
+/** A disk as the toolstack itself sees it now, head first. It ranks above the catalog. */
+export interface LiveDisk {
+  readonly device: string;
+  readonly chain: readonly Volume[];
+}
+
+/** A block job that is under way, or has ended and waits to be dismissed. */
+export interface BlockJob {
+  readonly id: string;
+  readonly kind: string;
+  readonly status: string;
+  readonly error: string | null;
+}
+
+/** Everything that a plan asks about a domain. Asking changes nothing. */
+export interface DomainView {
+  readonly runState: RunState;
+  /** The toolstack's own word for the state, for people. */
+  readonly rawState: string;
+  /** Empty while the domain is off: then the images' headers are the truth. */
+  readonly disks: readonly LiveDisk[];
+  readonly jobs: readonly BlockJob[];
+  /** Digest of what the machine looks like to its guest: of the running one, else of the next start. */
+  readonly deviceDigest: string;
+  readonly memoryBytes: number;
+  /** Which captures work here, and why the others do not. */
+  readonly captures: Readonly<Record<Capture, { readonly works: boolean; readonly why: string }>>;
+  readonly agent: { readonly answers: boolean; readonly why: string };
+  readonly version: string;
+}
+
+/** One merge by a block job of the running domain. The job's name is derived from the operation. */
+export interface Merge {
+  readonly job: string;
+  readonly device: string;
+  readonly top: Volume;
+  /** null: into (or onto) nothing, the top takes everything up. */
+  readonly base: Volume | null;
+}
+
+/**
+ * Everything that can be done to a domain, as data: a step names deeds, a toolstack carries them out,
+ * a plan previews them. Each deed must bear being done again where it was done or half done.
+ */
+export type DomainDeed =
+  /** Let the domain's process open new overlays, unused yet; or close them. */
+  | { readonly do: 'attachOverlays'; readonly key: string; readonly overlays: readonly Overlay[] }
+  | { readonly do: 'detachVolumes'; readonly volumes: readonly Volume[] }
+  | { readonly do: 'freeze' }
+  | { readonly do: 'thaw' }
+  | { readonly do: 'pause' }
+  | { readonly do: 'resume' }
+  /** All disks at one instant, or none. */
+  | {
+      readonly do: 'snapshotDisks';
+      readonly external: readonly Overlay[];
+      readonly internal: readonly Tagged[];
+    }
+  | { readonly do: 'dropTags'; readonly internal: readonly Tagged[] }
+  /** Everything about a capture that can be done before the guest stands still. */
+  | { readonly do: 'prepareCapture'; readonly capture: Capture }
+  /** Begin to save the memory. `precopy` ends with the guest standing still, all else asked first. */
+  | { readonly do: 'beginCapture'; readonly capture: Capture; readonly path: string }
+  /** Wait until the memory is saved and on disk; answers CaptureResult. */
+  | { readonly do: 'finishCapture'; readonly capture: Capture; readonly path: string }
+  | { readonly do: 'cancelCapture'; readonly capture: Capture }
+  /** Pull data up into tops, or write tops down into bases; all disks move together. */
+  | { readonly do: 'mergeUp'; readonly merges: readonly Merge[] }
+  | { readonly do: 'mergeDown'; readonly merges: readonly Merge[] }
+  | { readonly do: 'cancelMerges'; readonly jobs: readonly string[] }
+  | { readonly do: 'stop' }
+  | { readonly do: 'start'; readonly heads: readonly Overlay[]; readonly paused: boolean }
+  /** Start with saved memory, standing still. Refuses another device tree than the digest's. */
+  | {
+      readonly do: 'startFrom';
+      readonly heads: readonly Overlay[];
+      readonly memory: { readonly path: string; readonly deviceDigest: string };
+    };
+
+/** A volume on the way to become, or being, the head of a device. */
+export interface Overlay {
+  readonly device: string;
+  readonly volume: Volume;
+}
+
+/** An internal snapshot in the head of a device. */
+export interface Tagged {
+  readonly device: string;
+  readonly tag: string;
+}
+
+/** What a finished capture leaves. */
+export interface CaptureResult {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** What freeze and thaw answer. */
+export interface FreezeResult {
+  readonly filesystems: number;
+}
+
+/** One domain under one toolstack. Errors are StepErrors. */
+export interface Toolstack {
+  inspect(context: CallContext): Promise<DomainView>;
+  runState(context: CallContext): Promise<RunState>;
+  /** The chains of the running domain's disks; empty while it is off. */
+  liveDisks(context: CallContext): Promise<readonly LiveDisk[]>;
+  /** Are the guest's file systems frozen? Throws where the agent does not say. */
+  frozen(context: CallContext): Promise<boolean>;
+  jobs(context: CallContext): Promise<readonly BlockJob[]>;
+  /** Tags of the internal snapshots in the running domain's heads, by device. */
+  liveTags(context: CallContext): Promise<Readonly<Record<string, readonly string[]>>>;
+  perform(deed: DomainDeed, context: CallContext): Promise<Json>;
+  /** The commands that `perform` would give, where nothing goes wrong. */
+  preview(deed: DomainDeed): readonly Command[];
+  /** Let connections go. */
+  close(): Promise<void>;
+}
