@@ -67,7 +67,7 @@ export function forwardState(layout: Layout, step: SagaStep, index: number): obj
   };
   const committed = index > layout.pivotAt;
   const failed = committed
-    ? [again(step.name), ...giveUpForward(layout, step)]
+    ? [again(step.name), ...giveUpForward(layout, step, index)]
     : compensateFrom(layout, step, index);
   return {
     ...effect(step.name, step.name, [onward], failed),
@@ -84,7 +84,12 @@ export function compensationState(layout: Layout, step: Undoable): object {
   const passedOver = afterUndo(layout, behind, { attempt: 0, troubled: true }, step.undo.name);
   return {
     ...effect(state, step.undo.name, onward, [again(state), ...passedOver]),
-    meta: meta(step, { kind: 'undo', step: step.undo.name, says: step.undo.says, committed: false }),
+    meta: meta(step, {
+      kind: 'undo',
+      step: step.undo.name,
+      says: step.undo.says,
+      committed: false,
+    }),
   };
 }
 
@@ -165,14 +170,16 @@ function compensateFrom(layout: Layout, step: SagaStep, index: number): Edge[] {
 }
 
 /** Behind the pivot a step failed for good: make the guest run, then wait for a person. */
-function giveUpForward(layout: Layout, step: SagaStep): Edge[] {
+function giveUpForward(layout: Layout, step: SagaStep, index: number): Edge[] {
   const actions = change(({ context, event }) => ({
     failures: [...context.failures, failure(step.name, event)],
     attempt: 0,
     hold: true,
     troubled: true,
   }));
-  const life = layout.undoOrder.find(other => other.undo.liveness);
+  const life = layout.undoOrder.find(
+    other => other.undo.liveness && layout.steps.indexOf(other) <= index,
+  );
   return [{ target: life ? undoState(life.name) : 'needsAttention', actions }];
 }
 
@@ -192,7 +199,8 @@ function afterUndo(
   const onward = behind.map<Edge>(other => ({
     target: undoState(other.name),
     guard: scope =>
-      scope.context.reached >= steps.indexOf(other) && (other.undo.liveness === true || !held(scope)),
+      scope.context.reached >= steps.indexOf(other) &&
+      (other.undo.liveness === true || !held(scope)),
     actions,
   }));
   const trouble: Edge = {
@@ -200,7 +208,9 @@ function afterUndo(
     guard: scope => held(scope) || scope.context.troubled || failed !== undefined,
     actions,
   };
-  return failed ? [...onward, { ...trouble }] : [...onward, trouble, { target: 'rolledBack', actions }];
+  return failed
+    ? [...onward, { ...trouble }]
+    : [...onward, trouble, { target: 'rolledBack', actions }];
 }
 
 function meta(
@@ -234,7 +244,5 @@ function inDoubt({ event }: Scope): boolean {
 
 function mayRetry(scope: Scope): boolean {
   const error = scope.event.error as EffectError | undefined;
-  return (
-    scope.context.attempt + 1 < ATTEMPTS_MAX && !inDoubt(scope) && error?.retryable !== false
-  );
+  return scope.context.attempt + 1 < ATTEMPTS_MAX && !inDoubt(scope) && error?.retryable !== false;
 }

@@ -166,6 +166,7 @@ function refuseContradictions({ id, steps }: SagaSpec): void {
   const pivots = steps.filter(step => step.pivot);
   if (pivots.length > 1) throw new Error(`${id}: more than one pivot`);
   const pivotAt = pivots[0] ? steps.indexOf(pivots[0]) : steps.length - 1;
-  const late = steps.find((step, index) => index > pivotAt && step.undo);
+  // Behind the pivot nothing is undone; only the guest's life may still be saved.
+  const late = steps.find((step, index) => index > pivotAt && step.undo && !step.undo.liveness);
   if (late) throw new Error(`${id}: ${late.name} stands behind the pivot and cannot be undone`);
 }

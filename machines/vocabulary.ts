@@ -44,6 +44,7 @@ export const VOCABULARY = {
     deadlineMs: 30 * SECOND,
     says: 'take all disks at one instant, in one transaction',
   },
+  tagDisks: { deadlineMs: MINUTE, says: 'tag the internal disks of the domain, which is off' },
   undoDisks: {
     deadlineMs: BULK,
     says: 'fold overlays back into their bases and drop internal tags, losing no write of the guest',
@@ -58,6 +59,11 @@ export const VOCABULARY = {
   },
   finishCapture: { deadlineMs: BULK, says: 'wait until the memory is saved, synced and digested' },
   captureMemory: { deadlineMs: BULK, says: 'save the memory while the guest stands still' },
+  abandonConvergence: {
+    deadlineMs: MINUTE,
+    says: 'call the saving of the memory off; a guest that stood still for it runs on',
+    liveness: true,
+  },
   cancelCapture: { deadlineMs: MINUTE, says: 'call the saving of the memory off' },
   recordHeads: { deadlineMs: 10 * SECOND, says: 'record which image each disk now writes to' },
   publish: { deadlineMs: 10 * SECOND, says: 'make the result visible, with what was reached' },
@@ -97,6 +103,10 @@ export const VOCABULARY = {
   mergeDown: {
     deadlineMs: BULK,
     says: 'write the child’s data down into the victim’s image, which takes the child’s place',
+  },
+  pivotMerges: {
+    deadlineMs: MINUTE,
+    says: 'let the disks go over to the merged images, all together, and move the stale heads away',
   },
   deleteTags: { deadlineMs: 10 * MINUTE, says: 'delete the internal snapshots from their images' },
   trashImages: { deadlineMs: MINUTE, says: 'move what nothing needs any more to the trash' },

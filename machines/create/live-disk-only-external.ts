@@ -5,8 +5,8 @@ export default saga({
   id: 'create.live.disk-only.external',
   version: 1,
   title: 'Disk-only snapshot of a running domain, external disks',
-  story: `The guest's agent freezes the file systems while it can still answer; then the guest stops
-for a moment and all disks move to their overlays in one transaction. From that instant the snapshot
+  story: `The guest’s agent freezes the file systems while it can still answer; then the guest stops for a
+moment, and the disks move to overlays in one transaction. From that instant the snapshot
 exists: the guest runs and thaws, and the records follow.`,
   steps: [
     step('reserve', { undo: 'releaseReservation' }),

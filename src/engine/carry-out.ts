@@ -101,7 +101,10 @@ async function attempt(
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
     const { code, message, retryable } = error;
-    return { fact: { type: 'failed', effect: effect.id, error: { code, message, retryable } }, changes: [] };
+    return {
+      fact: { type: 'failed', effect: effect.id, error: { code, message, retryable } },
+      changes: [],
+    };
   }
 }
 

@@ -1,4 +1,9 @@
-import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate';
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  initialTransition,
+  transition,
+} from 'xstate';
 import type { SagaContext, StateMeta } from '../../machines/saga.ts';
 import type { Fact } from './fact.ts';
 
@@ -49,7 +54,8 @@ export function advance(machine: AnyStateMachine, before: Decision, fact: Fact):
 /** Add up the facts of an operation. Throws where they do not fit the machine. */
 export function replay(machine: AnyStateMachine, facts: readonly Fact[]): Decision {
   const [first, ...rest] = facts;
-  if (first?.type !== 'started') throw new Error(`${machine.id}: the journal does not begin at the start`);
+  if (first?.type !== 'started')
+    throw new Error(`${machine.id}: the journal does not begin at the start`);
   return rest.reduce((before, fact) => advance(machine, before, fact), begin(machine, first));
 }
 
@@ -102,5 +108,12 @@ function decision(snapshot: AnyMachineSnapshot, actions: readonly Action[]): Dec
   const metas = Object.values(snapshot.getMeta()) as StateMeta[];
   const meta = metas[0];
   if (!meta) throw new Error(`${snapshot.machine.id}: the state ${state} has no meta`);
-  return { snapshot, state, meta, context: snapshot.context, wanted: [...wanted.values()], deadlineMs };
+  return {
+    snapshot,
+    state,
+    meta,
+    context: snapshot.context,
+    wanted: [...wanted.values()],
+    deadlineMs,
+  };
 }

@@ -206,7 +206,10 @@ class Life {
  * How to meet an effect. A guest that stands still since its engine died is not kept waiting for the
  * rest of the window: only a pivot is asked whether it happened; all else in the window goes back.
  */
-function doubtOf({ meta, context }: Decision, inDoubt: boolean): 'none' | 'ask' | 'ask-or-abort' | 'abort' {
+function doubtOf(
+  { meta, context }: Decision,
+  inDoubt: boolean,
+): 'none' | 'ask' | 'ask-or-abort' | 'abort' {
   if (!inDoubt) return context.attempt > 0 ? 'ask' : 'none';
   if (meta.kind === 'forward' && meta.window && !meta.committed) {
     return meta.pivot ? 'ask-or-abort' : 'abort';

@@ -44,7 +44,10 @@ export function verifyChain(
     prev = record.hash;
   }
   if (head.position !== position || head.hash !== prev) {
-    faults.push({ position: position + 1, what: `cut off: the journal went up to ${head.position}` });
+    faults.push({
+      position: position + 1,
+      what: `cut off: the journal went up to ${head.position}`,
+    });
   }
   return { records: count, faults };
 }

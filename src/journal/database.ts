@@ -69,7 +69,9 @@ function setUp(sqlite: DatabaseSync, home: string): void {
     .split('.')
     .map(Number);
   if (major * 1e6 + minor * 1e3 + patch < 3_051_003) {
-    throw new HomeError('domsnap needs SQLite 3.51.3 or newer inside Node: use Node 24.15 or newer');
+    throw new HomeError(
+      'domsnap needs SQLite 3.51.3 or newer inside Node: use Node 24.15 or newer',
+    );
   }
   migrate(sqlite);
 }

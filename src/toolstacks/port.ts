@@ -69,6 +69,7 @@ export type DomainDeed =
   | { readonly do: 'freeze' }
   | { readonly do: 'thaw' }
   | { readonly do: 'pause' }
+  /** Also out of a migration's end: one that waits to switch over is called off first. */
   | { readonly do: 'resume' }
   /** All disks at one instant, or none. */
   | {
@@ -84,9 +85,19 @@ export type DomainDeed =
   /** Wait until the memory is saved and on disk; answers CaptureResult. */
   | { readonly do: 'finishCapture'; readonly capture: Capture; readonly path: string }
   | { readonly do: 'cancelCapture'; readonly capture: Capture }
-  /** Pull data up into tops, or write tops down into bases; all disks move together. */
+  /** Pull data up into tops; all disks move together. */
   | { readonly do: 'mergeUp'; readonly merges: readonly Merge[] }
+  /**
+   * Write tops down into bases. Where the top is a head, only until the job is `ready`: the guest
+   * still writes to the top (mirrored), and nothing has moved. Tops inside the chain are merged whole.
+   */
   | { readonly do: 'mergeDown'; readonly merges: readonly Merge[] }
+  /**
+   * Let the heads among the tops go over to their bases, all together; end the jobs, close the tops.
+   * The guest stands still: it must not write to a base before the stale top has been moved away, or
+   * a later life could take the stale top for the truth and merge it again.
+   */
+  | { readonly do: 'pivotMerges'; readonly merges: readonly Merge[] }
   | { readonly do: 'cancelMerges'; readonly jobs: readonly string[] }
   | { readonly do: 'stop' }
   | { readonly do: 'start'; readonly heads: readonly Overlay[]; readonly paused: boolean }

@@ -1,0 +1,22 @@
+import { saga } from '../saga.ts';
+import { step } from '../vocabulary.ts';
+
+export default saga({
+  id: 'revert.live.disk-only.internal',
+  version: 1,
+  title: 'Revert of a running domain to the disks of a snapshot, internal disks',
+  story: `Everything that the snapshot needs is proved while the guest still runs; then it is ended, since
+the disks change under it. The internal snapshots are put in the disks’ place, where their
+images have no children, and copied out into new heads where they have, and the domain boots
+from them, unless it is to stay off. What the disks held before stays in the tree as a branch.`,
+  steps: [
+    step('validateSnapshot'),
+    step('prepareHeads', { undo: 'discardHeads' }),
+    step('stopDomain', { pivot: true }),
+    step('keepAbandoned'),
+    step('applyTags'),
+    step('recordHeads'),
+    step('startDomain'),
+    step('publish'),
+  ],
+});

@@ -1,0 +1,24 @@
+import { saga } from '../saga.ts';
+import { step } from '../vocabulary.ts';
+
+export default saga({
+  id: 'revert.live.memory.external',
+  version: 1,
+  title: 'Revert of a running domain to a checkpoint, external disks',
+  story: `Everything that the snapshot needs is proved while the guest still runs: images, memory file,
+devices, space. Only then the running guest is ended: its memory is what a revert gives up. New
+heads are made over the snapshot’s images, which stay as they are; the domain starts on them
+with the saved memory and goes on from that instant. What the disks held before stays in the
+tree as a branch.`,
+  steps: [
+    step('validateSnapshot'),
+    step('prepareHeads', { undo: 'discardHeads' }),
+    step('stopDomain', { pivot: true }),
+    step('keepAbandoned'),
+    step('applyTags'),
+    step('loadMemory'),
+    step('recordHeads'),
+    step('unpauseDomain'),
+    step('publish'),
+  ],
+});

@@ -1,0 +1,22 @@
+import { saga } from '../saga.ts';
+import { step } from '../vocabulary.ts';
+
+export default saga({
+  id: 'revert.offline.memory.external',
+  version: 1,
+  title: 'Revert of a domain that is off to a checkpoint, external disks',
+  story: `New heads are made over the snapshot’s images, which stay as they are; the domain starts on them
+with the saved memory, standing still. Until that has worked, all can be taken back; then the
+heads are recorded and the guest goes on from the instant of the checkpoint. What the disks held
+before stays in the tree as a branch.`,
+  steps: [
+    step('validateSnapshot'),
+    step('prepareHeads', { undo: 'discardHeads' }),
+    step('keepAbandoned', { undo: 'dropAbandoned' }),
+    step('applyTags', { undo: 'reapplyAbandoned' }),
+    step('loadMemory', { undo: 'stopDomain' }),
+    step('recordHeads', { pivot: true }),
+    step('unpauseDomain'),
+    step('publish'),
+  ],
+});

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { CreateInput } from './input.ts';
+
+const Captured = z.object({ bytes: z.number(), sha256: z.string() });
+
+/** Begin to save the memory; in the background the guest may run again at once. */
+export const startCapture = (host: Host) => beginning(host);
+
+/** Stream the memory out while the guest runs; ends with the guest standing still. */
+export const convergeMemory = (host: Host) => beginning(host);
+
+function beginning({ toolstack }: Host) {
+  const deed = (input: CreateInput) => ({ do: 'beginCapture' as const, ...target(input) });
+  return hostStep({
+    input: CreateInput,
+    output: z.object({}),
+    probe: alwaysAgain,
+    async act(input, context) {
+      await toolstack.perform(deed(input), context);
+      return { output: {} };
+    },
+    preview: input => toolstack.preview(deed(input)),
+  });
+}
+
+/** Wait until the memory is saved, on disk, and its digest known. */
+export const finishCapture = ({ toolstack }: Host) => {
+  const deed = (input: CreateInput) => ({ do: 'finishCapture' as const, ...target(input) });
+  return hostStep({
+    input: CreateInput,
+    output: Captured,
+    probe: alwaysAgain,
+    async act(input, context) {
+      return { output: Captured.parse(await toolstack.perform(deed(input), context)) };
+    },
+    preview: input => toolstack.preview(deed(input)),
+  });
+};
+
+/** Save the memory while the guest stands still. */
+export const captureMemory = ({ toolstack }: Host) => {
+  const begin = (input: CreateInput) => ({ do: 'beginCapture' as const, ...target(input) });
+  const finish = (input: CreateInput) => ({ do: 'finishCapture' as const, ...target(input) });
+  return hostStep({
+    input: CreateInput,
+    output: Captured,
+    probe: alwaysAgain,
+    async act(input, context) {
+      await toolstack.perform(begin(input), context);
+      return { output: Captured.parse(await toolstack.perform(finish(input), context)) };
+    },
+    preview: input => [...toolstack.preview(begin(input)), ...toolstack.preview(finish(input))],
+  });
+};
+
+/** Call a capture off, and leave the domain as if none had been begun. */
+export const cancelCapture = (host: Host) => calledOff(host);
+
+/** The same for a capture that brings the guest to a standstill by itself: it runs on. */
+export const abandonConvergence = (host: Host) => calledOff(host);
+
+const calledOff = ({ toolstack }: Host) =>
+  hostStep({
+    input: CreateInput,
+    output: z.object({}),
+    probe: alwaysAgain,
+    async act(input, context) {
+      if ((await toolstack.runState(context)) !== 'off') {
+        const { capture } = target(input);
+        await toolstack.perform({ do: 'cancelCapture', capture }, context);
+        const wanted = input.runAfter === 'paused' ? 'pause' : 'resume';
+        if ((await toolstack.runState(context)) !== input.runAfter) {
+          await toolstack.perform({ do: wanted }, context);
+        }
+      }
+      return { output: {} };
+    },
+  });
+
+function target({ memory }: CreateInput) {
+  if (!memory) throw new Error('a case with memory has a memory file');
+  return { capture: memory.capture, path: memory.path };
+}

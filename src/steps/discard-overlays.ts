@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { overlaysOf } from './create-overlays.ts';
+import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { CreateInput } from './input.ts';
+
+/** Close overlays that nothing uses and move them to the trash. */
+export const discardOverlays = ({ images, toolstack }: Host) =>
+  hostStep({
+    input: CreateInput,
+    output: z.object({}),
+    probe: alwaysAgain,
+    async act({ disks }, context) {
+      const volumes = overlaysOf(disks).map(({ volume }) => volume);
+      if (volumes.length === 0) return { output: {} };
+      if ((await toolstack.runState(context)) !== 'off') {
+        await toolstack.perform({ do: 'detachVolumes', volumes }, context);
+      }
+      for (const { path } of volumes) {
+        await images.perform({ do: 'trash', path, operation: context.operation }, context);
+      }
+      return { output: {} };
+    },
+  });

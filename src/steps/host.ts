@@ -1,0 +1,57 @@
+import type { z } from 'zod';
+import type { Catalog, CatalogChange } from '../catalog/model.ts';
+import type { Json } from '../engine/json.ts';
+import {
+  type Acted,
+  defineStep,
+  type EffectContext,
+  type Probe,
+  type Step,
+} from '../engine/step.ts';
+import type { Images } from '../storages/port.ts';
+import type { Command, Toolstack } from '../toolstacks/port.ts';
+
+/** What the steps of an operation act on: one domain, the images of this host, and the catalog. */
+export interface Host {
+  readonly toolstack: Toolstack;
+  readonly images: Images;
+  readonly catalog: Catalog;
+}
+
+/** A step that can also say which commands it would give, without giving them. */
+export interface HostStep extends Step {
+  preview(input: unknown): readonly Command[];
+}
+
+/** What a step file says. */
+export interface StepSpec<Input, Output> {
+  readonly input: z.ZodType<Input>;
+  readonly output: z.ZodType<Output>;
+  probe(input: Input, context: EffectContext): Promise<Probe<Output>>;
+  act(input: Input, context: EffectContext): Promise<ActedOn<Output>>;
+  /** The commands of the deeds that `act` would do where nothing goes wrong. */
+  preview?(input: Input): readonly Command[];
+}
+
+/** An effect's output with typed catalog changes. */
+export interface ActedOn<Output> {
+  readonly output: Output;
+  readonly changes?: readonly CatalogChange[];
+}
+
+/** Make a step of its specification. */
+export function hostStep<Input, Output>(spec: StepSpec<Input, Output>): HostStep {
+  const step = defineStep<Input, Output>({
+    input: spec.input,
+    output: spec.output,
+    probe: spec.probe,
+    act: async (input, context) => (await spec.act(input, context)) as Acted<Output>,
+  });
+  return { ...step, preview: input => spec.preview?.(spec.input.parse(input)) ?? [] };
+}
+
+/** For steps whose effect is so quickly asked for that doing it again is the best probe. */
+export const alwaysAgain = async (): Promise<{ state: 'absent' }> => ({ state: 'absent' });
+
+/** An output that says nothing. */
+export const nothing: Json = {};

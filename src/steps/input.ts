@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { DiskMode, DomainDisk, Memory, Snapshot, Volume } from '../catalog/model.ts';
+import { CAPTURES } from '../toolstacks/port.ts';
+
+/** How the domain is to be, before and after. */
+const runState = z.enum(['off', 'running', 'paused']);
+
+/** What all operations know. */
+const Common = z.object({
+  domain: z.string(),
+  /** The snapshot that is made, reverted to or deleted. */
+  name: z.string(),
+  /** When the plan was made; time enters a machine only here. */
+  at: z.number(),
+  runBefore: runState,
+  runAfter: runState,
+});
+
+/** What happens to one disk when a snapshot is made. */
+export const CreateDisk = z.object({
+  device: z.string(),
+  mode: DiskMode,
+  head: Volume,
+  /** The next head, of an external disk. */
+  overlay: Volume.optional(),
+  /** The tag, of an internal disk. */
+  tag: z.string().optional(),
+});
+export type CreateDisk = z.infer<typeof CreateDisk>;
+
+/** The plan of a create. */
+export const CreateInput = Common.extend({
+  operation: z.literal('create'),
+  parent: z.string().nullable(),
+  description: z.string(),
+  quiesce: z.enum(['require', 'try', 'no']),
+  disks: z.array(CreateDisk),
+  memory: z
+    .object({ path: z.string(), capture: z.enum(CAPTURES), deviceDigest: z.string() })
+    .nullable(),
+});
+export type CreateInput = z.infer<typeof CreateInput>;
+
+/** What happens to one disk in a revert. */
+export const RevertDisk = z.object({
+  device: z.string(),
+  /**
+   * `overlay`: a new head over the snapshot's image. `apply`: the internal snapshot is put in place.
+   * `extract`: it is copied out into a new head, since its image has children. `keep`: not touched.
+   */
+  how: z.enum(['overlay', 'apply', 'extract', 'keep']),
+  image: Volume,
+  tag: z.string().optional(),
+  head: Volume,
+  newHead: Volume.optional(),
+  /** The tag that keeps what an applied disk held before. */
+  abandonTag: z.string().optional(),
+});
+export type RevertDisk = z.infer<typeof RevertDisk>;
+
+/** The plan of a revert. */
+export const RevertInput = Common.extend({
+  operation: z.literal('revert'),
+  disks: z.array(RevertDisk),
+  memory: Memory.nullable(),
+  /** The node that keeps what the disks held; null where nothing had been written since. */
+  abandoned: Snapshot.nullable(),
+});
+export type RevertInput = z.infer<typeof RevertInput>;
+
+/** One merge: `top` takes up what lies between it and `base`, or writes itself down into it. */
+export const PlannedMerge = z.object({
+  device: z.string(),
+  top: Volume,
+  base: Volume.nullable(),
+  /** By a job of the running domain, else by a tool on the host. */
+  live: z.boolean(),
+  /** Images that stand on `top` and must stand on `base` after it is gone (offline, downward). */
+  children: z.array(Volume),
+  bytes: z.number(),
+});
+export type PlannedMerge = z.infer<typeof PlannedMerge>;
+
+/** The plan of a delete. */
+export const DeleteInput = Common.extend({
+  operation: z.literal('delete'),
+  victims: z.array(z.string()),
+  mergesUp: z.array(PlannedMerge),
+  mergesDown: z.array(PlannedMerge),
+  tags: z.array(
+    z.object({ device: z.string(), image: Volume, tag: z.string(), live: z.boolean() }),
+  ),
+  /** Files that nothing needs once the rest is done. */
+  trash: z.array(z.string()),
+  /** How the tree stands afterwards. */
+  heads: z.array(DomainDisk),
+  current: z.string().nullable(),
+  remaining: z.array(Snapshot),
+});
+export type DeleteInput = z.infer<typeof DeleteInput>;
+
+/** The plan of any operation. */
+export const CaseInput = z.discriminatedUnion('operation', [CreateInput, RevertInput, DeleteInput]);
+export type CaseInput = z.infer<typeof CaseInput>;
+
+/** The name of a block job: one for each device and operation, so that the next life finds it. */
+export const jobName = (operation: string, device: string, what: string): string =>
+  `domsnap-${operation}-${what}-${device}`;

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import type { DomainDeed } from '../toolstacks/port.ts';
+import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { DeleteInput, jobName, type PlannedMerge } from './input.ts';
+
+/**
+ * Copy what the victims hold up into the images that need it. The victims are only read, so this can
+ * be called off at any time, and begun again.
+ */
+export const mergeUp = ({ images, toolstack }: Host) =>
+  hostStep({
+    input: DeleteInput,
+    output: z.object({}),
+    // Both tools find for themselves what is merged already.
+    probe: alwaysAgain,
+    async act({ mergesUp }, context) {
+      const live = liveMerges('mergeUp', context.operation, mergesUp);
+      if (live) await toolstack.perform(live, context);
+      for (const deed of rebases(mergesUp)) await images.perform(deed, context);
+      return { output: {} };
+    },
+    preview({ mergesUp }) {
+      const live = liveMerges('mergeUp', PREVIEW, mergesUp);
+      return [
+        ...(live ? toolstack.preview(live) : []),
+        ...rebases(mergesUp).flatMap(deed => images.preview(deed)),
+      ];
+    },
+  });
+
+/** Call the copying off. A child that is partly filled shows the same content as before. */
+export const cancelMergeUp = ({ toolstack }: Host) =>
+  hostStep({
+    input: DeleteInput,
+    output: z.object({}),
+    probe: alwaysAgain,
+    async act({ mergesUp }, context) {
+      const jobs = mergesUp
+        .filter(({ live }) => live)
+        .map((merge, index) => jobFor('mergeUp', context.operation, merge, index));
+      if (jobs.length > 0 && (await toolstack.runState(context)) !== 'off') {
+        await toolstack.perform({ do: 'cancelMerges', jobs }, context);
+      }
+      return { output: {} };
+    },
+  });
+
+/** The block jobs of a set of merges, if it has any. */
+export function liveMerges(
+  kind: 'mergeUp' | 'mergeDown',
+  operation: string,
+  merges: readonly PlannedMerge[],
+): (DomainDeed & { do: 'mergeUp' | 'mergeDown' }) | undefined {
+  const live = merges.filter(merge => merge.live);
+  if (live.length === 0) return undefined;
+  return {
+    do: kind,
+    merges: live.map((merge, index) => ({
+      job: jobFor(kind, operation, merge, index),
+      device: merge.device,
+      top: merge.top,
+      base: merge.base,
+    })),
+  };
+}
+
+/** What stands for the operation's id in a plan, which has none yet. */
+export const PREVIEW = 'OPERATION';
+
+const jobFor = (kind: string, operation: string, { device }: PlannedMerge, index: number): string =>
+  jobName(operation, device, `${kind === 'mergeUp' ? 'up' : 'down'}${index}`);
+
+const rebases = (merges: readonly PlannedMerge[]) =>
+  merges.filter(({ live }) => !live).map(({ top, base }) => ({ do: 'rebase' as const, top, base }));

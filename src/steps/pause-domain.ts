@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { StepError } from '../engine/step.ts';
+import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { CaseInput, CreateInput } from './input.ts';
+
+/** Stop the guest's processors, unless its user has done so. A domain that went off stands still. */
+export const pauseDomain = ({ toolstack }: Host) =>
+  hostStep({
+    input: CaseInput,
+    output: z.object({}),
+    probe: alwaysAgain,
+    async act(input, context) {
+      if (!standsStill(input)) return { output: {} };
+      const gone = input.operation === 'delete' && (await toolstack.runState(context)) === 'off';
+      if (!gone) await toolstack.perform({ do: 'pause' }, context);
+      return { output: {} };
+    },
+    preview: input => (standsStill(input) ? toolstack.preview({ do: 'pause' }) : []),
+  });
+
+/** A delete without a merge into which a head goes over needs no standstill. */
+export const standsStill = (input: CaseInput): boolean =>
+  input.operation !== 'delete' || input.mergesDown.some(({ live }) => live);
+
+/** See that the guest still stands still and its disks are flushed: nothing else may have let it run. */
+export const quiesceDisks = ({ toolstack }: Host) =>
+  hostStep({
+    input: CreateInput,
+    output: z.object({}),
+    probe: alwaysAgain,
+    async act(_input, context) {
+      // Stopping the processors drains and flushes every disk (qemu: vm_stop); a guest that somebody
+      // else let run since has writes under way again.
+      const state = await toolstack.runState(context);
+      if (state !== 'paused') {
+        throw new StepError('not-paused', `the guest should stand still, but is ${state}`);
+      }
+      return { output: {} };
+    },
+  });

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import type { CatalogChange, Consistency, Snapshot } from '../catalog/model.ts';
+import { Frozen } from './freeze-guest.ts';
+import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { CreateInput, RevertInput } from './input.ts';
+import { draft } from './reserve.ts';
+import { Thawed } from './thaw-guest.ts';
+
+type Results = Readonly<Record<string, unknown>>;
+
+/** Make the result visible: a new usable snapshot, or the place in the tree where the domain is now. */
+export const publish = (_host: Host) =>
+  hostStep({
+    input: z.discriminatedUnion('operation', [CreateInput, RevertInput]),
+    output: z.object({ consistency: z.string().optional() }),
+    probe: alwaysAgain,
+    async act(input, { operation, results }) {
+      const here: CatalogChange = { catalog: 'current', domain: input.domain, current: input.name };
+      if (input.operation === 'revert') {
+        const { abandoned } = input;
+        const kept: CatalogChange[] = abandoned
+          ? [{ catalog: 'snapshot', snapshot: { ...abandoned, operation, state: 'usable' } }]
+          : [];
+        return { output: {}, changes: [...kept, here] };
+      }
+      const snapshot = finished(input, operation, results);
+      const { consistency } = snapshot;
+      return { output: { consistency }, changes: [{ catalog: 'snapshot', snapshot }, here] };
+    },
+  });
+
+function finished(input: CreateInput, operation: string, results: Results): Snapshot {
+  const memory = memoryOf(input, results);
+  return {
+    ...draft(input, operation),
+    state: 'usable',
+    memory,
+    ...reached(input, results),
+  };
+}
+
+function memoryOf({ memory, runAfter }: CreateInput, results: Results): Snapshot['memory'] {
+  if (!memory) return null;
+  const captured = z
+    .object({ bytes: z.number(), sha256: z.string() })
+    .parse(results.finishCapture ?? results.captureMemory);
+  const runState = runAfter === 'paused' ? 'paused' : 'running';
+  return { ...memory, ...captured, runState };
+}
+
+/** What was reached, from what the steps answered; never what was asked for. */
+function reached(
+  { memory, runBefore, quiesce }: CreateInput,
+  results: Results,
+): { consistency: Consistency; why: string } {
+  if (memory) return { consistency: 'memory', why: '' };
+  if (runBefore === 'off') return { consistency: 'offline', why: '' };
+  const frozen = Frozen.safeParse(results.freezeGuest).data;
+  const thawed = Thawed.safeParse(results.thawGuest).data;
+  if (frozen?.sent && frozen.filesystems > 0 && thawed?.held) {
+    return { consistency: 'guest-frozen', why: '' };
+  }
+  const why = frozen?.sent
+    ? frozen.filesystems === 0
+      ? 'the guest had no file system to freeze'
+      : 'the guest thawed before its disks were taken'
+    : (frozen?.why ?? `quiesce ${quiesce}`);
+  return { consistency: 'crash-consistent', why };
+}

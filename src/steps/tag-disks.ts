@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import type { ImageDeed } from '../storages/port.ts';
+import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { CreateInput } from './input.ts';
+
+/** Tag the internal disks of a domain that is off. */
+export const tagDisks = ({ images }: Host) => {
+  const deeds = ({ disks }: CreateInput) =>
+    disks.flatMap<ImageDeed>(({ head, tag }) =>
+      tag === undefined ? [] : [{ do: 'tag', image: head, tag }],
+    );
+  return hostStep({
+    input: CreateInput,
+    output: z.object({}),
+    probe: alwaysAgain,
+    async act(input, context) {
+      for (const deed of deeds(input)) await images.perform(deed, context);
+      return { output: {} };
+    },
+    preview: input => deeds(input).flatMap(deed => images.preview(deed)),
+  });
+};
