@@ -1,0 +1,139 @@
+import type { Volume } from '../catalog/model.ts';
+import type { PlannedMerge } from '../steps/input.ts';
+import type { ImageView } from '../storages/port.ts';
+import type { Note } from './draft.ts';
+
+/** The images of one disk, and what is to go. */
+export interface MergeQuestion {
+  readonly device: string;
+  readonly images: ReadonlyMap<string, ImageView>;
+  /** Images that only the victims need. */
+  readonly removed: ReadonlySet<string>;
+  /** Images under an internal snapshot that stays listed: their files must not be merged away. */
+  readonly pinned: ReadonlySet<string>;
+  /** Paths of the running chain, head first; empty while the domain is off. */
+  readonly liveChain: readonly string[];
+  readonly freeBytes: (path: string) => number;
+}
+
+/** How the images of one disk are brought together. */
+export interface MergeAnswer {
+  readonly up: readonly PlannedMerge[];
+  readonly down: readonly PlannedMerge[];
+  /** Files that are needed no more afterwards. */
+  readonly trash: readonly string[];
+  /** Images that another one takes the place of. */
+  readonly replaced: ReadonlyMap<string, Volume>;
+  readonly notes: readonly Note[];
+}
+
+/** An image that stays, and stands on removed ones: `between` is on the way down to `base`. */
+interface Span {
+  readonly top: ImageView;
+  readonly between: readonly ImageView[];
+  readonly base: Volume | null;
+}
+
+/**
+ * Decide how removed images go away under those that stay. Upward merges only read the victims and can
+ * be called off, so they are preferred; a downward merge is chosen where one child stands on the victims
+ * and holds much less data than they do, or where there is no space to copy upward.
+ */
+export function planMerges(question: MergeQuestion): MergeAnswer {
+  const up: PlannedMerge[] = [];
+  const down: PlannedMerge[] = [];
+  const notes: Note[] = [];
+  const replaced = new Map<string, Volume>();
+  const surviving = new Set<string>();
+  const spans = spansOf(question);
+  for (const span of spans) {
+    const { merge, downward, note } = planSpan(question, span, spans);
+    notes.push(note);
+    (downward ? down : up).push(merge);
+    if (downward && merge.base) {
+      replaced.set(span.top.volume.path, merge.base);
+      surviving.add(merge.base.path);
+    }
+  }
+  const trash = [...question.removed, ...replaced.keys()].filter(path => !surviving.has(path));
+  return { up, down, trash, replaced, notes };
+}
+
+function spansOf({ images, removed }: MergeQuestion): Span[] {
+  return [...images.values()].flatMap(top => {
+    if (removed.has(top.volume.path) || !top.backing || !removed.has(top.backing.path)) return [];
+    const between: ImageView[] = [];
+    let base: Volume | null = top.backing;
+    while (base && removed.has(base.path)) {
+      const view = images.get(base.path);
+      if (!view) break;
+      between.push(view);
+      base = view.backing;
+    }
+    return [{ top, between, base }];
+  });
+}
+
+function planSpan(
+  question: MergeQuestion,
+  span: Span,
+  spans: readonly Span[],
+): { merge: PlannedMerge; downward: boolean; note: Note } {
+  const { device, liveChain, freeBytes } = question;
+  const { top, between, base } = span;
+  const lowest = between.at(-1) as ImageView;
+  const upBytes = sum(between);
+  const downBytes = sum([top, ...between.slice(0, -1)]);
+  const obstacle = whyNotDown(question, span, spans);
+  const noSpace = freeBytes(top.volume.path) < upBytes;
+  const downward = obstacle === undefined && (downBytes * 2 < upBytes || noSpace);
+  const common = {
+    device,
+    top: top.volume,
+    live: liveChain.includes(top.volume.path),
+    children: childrenOf(question, top.volume.path),
+  };
+  const way = downward ? 'down' : 'up';
+  const reason = downward
+    ? noSpace
+      ? `there is no space to copy ${mebibytes(upBytes)} up`
+      : `${mebibytes(downBytes)} go down where ${mebibytes(upBytes)} would go up`
+    : (obstacle ??
+      `copying ${mebibytes(upBytes)} up leaves the victim untouched and can be called off`);
+  return {
+    merge: downward
+      ? { ...common, base: lowest.volume, bytes: downBytes }
+      : { ...common, base, bytes: upBytes },
+    downward,
+    note: { what: `${device}: ${top.volume.path} is merged ${way}`, why: reason },
+  };
+}
+
+/** What forbids writing the top down into the lowest victim, if anything. */
+function whyNotDown(
+  question: MergeQuestion,
+  span: Span,
+  spans: readonly Span[],
+): string | undefined {
+  const { pinned, liveChain } = question;
+  const { top, between } = span;
+  const lowest = between.at(-1) as ImageView;
+  const shared = spans.some(
+    other => other !== span && other.between.some(view => between.includes(view)),
+  );
+  if (shared) return 'other images stand on the victim too';
+  if (pinned.has(top.volume.path)) return `${top.volume.path} holds internal snapshots that stay`;
+  if (top.virtualBytes !== lowest.virtualBytes) return 'the disk has grown since';
+  const live = liveChain.includes(top.volume.path);
+  const stray = childrenOf(question, top.volume.path).some(({ path }) => !liveChain.includes(path));
+  if (live && stray) return 'branches that do not run stand on the child';
+  return undefined;
+}
+
+const childrenOf = ({ images }: MergeQuestion, path: string): Volume[] =>
+  [...images.values()].filter(({ backing }) => backing?.path === path).map(view => view.volume);
+
+const sum = (views: readonly ImageView[]): number =>
+  views.reduce((total, { dataBytes }) => total + dataBytes, 0);
+
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;

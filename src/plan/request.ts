@@ -1,0 +1,33 @@
+import type { DiskMode } from '../catalog/model.ts';
+
+/** What a user asks for, as typed; nothing is decided yet. */
+export type Request = CreateRequest | RevertRequest | DeleteRequest;
+
+/** `domsnap create`. */
+export interface CreateRequest {
+  readonly operation: 'create';
+  readonly domain: string;
+  readonly name?: string | undefined;
+  readonly memory?: 'live' | 'paused' | 'none' | undefined;
+  readonly disks?: 'auto' | 'internal' | 'external' | undefined;
+  /** Per disk, above `disks`. */
+  readonly disk?: Readonly<Record<string, DiskMode>> | undefined;
+  readonly quiesce?: 'require' | 'try' | 'no' | undefined;
+  readonly description?: string | undefined;
+}
+
+/** `domsnap revert`. */
+export interface RevertRequest {
+  readonly operation: 'revert';
+  readonly domain: string;
+  readonly name: string;
+  readonly runAfter?: 'running' | 'paused' | 'off' | undefined;
+}
+
+/** `domsnap delete`. */
+export interface DeleteRequest {
+  readonly operation: 'delete';
+  readonly domain: string;
+  readonly name: string;
+  readonly extent?: 'one' | 'children' | 'children-only' | undefined;
+}

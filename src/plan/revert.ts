@@ -1,0 +1,192 @@
+import { dirname, join } from 'node:path';
+import type { DomainDisk, Snapshot } from '../catalog/model.ts';
+import type { RevertDisk, RevertInput } from '../steps/input.ts';
+import { bulkDeadlineMs, type Draft, type Note, spaceNeeds } from './draft.ts';
+import { checkName, fileSafe, generatedName } from './names.ts';
+import { type Refusal, refuse } from './refusal.ts';
+import type { RevertRequest } from './request.ts';
+import { chainOf, commonRefusals, type Survey } from './survey.ts';
+
+const OVERLAY_BYTES = 1 << 20;
+
+/** Plan a revert. Pure; throws RefusedError where there is nothing to plan with. */
+export function draftRevert(request: RevertRequest, facts: Survey): Draft {
+  const { domain, view, at, operation } = facts;
+  const target = wantedSnapshot(request, facts);
+  const live = view.runState !== 'off';
+  const runBefore = live ? (view.runState === 'paused' ? 'paused' : 'running') : 'off';
+  const runAfter = request.runAfter ?? target.memory?.runState ?? runBefore;
+  const memory = runAfter === 'off' ? null : target.memory;
+  const notes: Note[] = [];
+  const refusals = [...commonRefusals(facts), ...wholeness(target, facts)];
+  if (target.memory && !memory) {
+    notes.push({ what: 'the memory is not loaded', why: 'the domain is to stay off' });
+  }
+  if (memory) refusals.push(...memoryRefusals(memory, facts));
+  const disks = domain.disks.map(disk => planDisk(target, facts, disk, notes));
+  const taken = new Set(facts.snapshots.map(({ name }) => name));
+  const abandoned = branchOf(disks, facts, generatedName('left', at, taken));
+  const space = spaceNeeds(
+    facts.free,
+    disks.flatMap(disk => needOf(disk, facts)),
+  );
+  const input: RevertInput = {
+    operation: 'revert',
+    domain: domain.name,
+    name: target.name,
+    at,
+    runBefore,
+    runAfter,
+    disks,
+    memory,
+    abandoned: { ...abandoned, operation },
+  };
+  notes.push({
+    what: `what the disks hold now stays in the tree as ${abandoned.name}`,
+    why: 'a revert can be taken back as long as it is there',
+  });
+  const modes = new Set(target.disks.map(({ mode }) => mode));
+  const moved = disks.flatMap(disk => (disk.how === 'extract' ? needOf(disk, facts) : []));
+  const bytesToMove = moved.reduce((sum, { bytes }) => sum + bytes, memory?.bytes ?? 0);
+  return {
+    conditions: {
+      operation: 'revert',
+      live,
+      memory: memory !== null,
+      disks: disks.every(({ how }) => how === 'keep')
+        ? 'none'
+        : modes.has('external')
+          ? 'external'
+          : 'internal',
+    },
+    input,
+    deadlines: {
+      validateSnapshot: bulkDeadlineMs(memory?.bytes ?? 0),
+      prepareHeads: bulkDeadlineMs(bytesToMove),
+    },
+    refusals: [...refusals, ...space.refusals],
+    notes,
+    bytesToMove,
+    space: space.space,
+  };
+}
+
+function wantedSnapshot({ name }: RevertRequest, { domain, snapshots }: Survey): Snapshot {
+  checkName('snapshot', name);
+  const found = snapshots.find(snapshot => snapshot.name === name);
+  if (!found) {
+    throw refuse(
+      'unknown-snapshot',
+      `${domain.name} has no snapshot ${name}`,
+      `'domsnap list ${domain.name}' shows those it has`,
+    );
+  }
+  if (found.state !== 'usable') {
+    const what = found.state === 'creating' ? 'was never finished' : 'is being deleted';
+    throw refuse('unusable', `${name} ${what}`, `'domsnap recover' brings it to its end`);
+  }
+  return found;
+}
+
+/** Everything that the snapshot stands on must be there. */
+function wholeness({ name, disks }: Snapshot, facts: Survey): Refusal[] {
+  return disks
+    .filter(({ mode }) => mode !== 'none')
+    .flatMap(({ device, image, tag }) => {
+      const broken = chainOf(facts, image).find(({ path }) => facts.unreadable.has(path));
+      const missingTag =
+        tag !== undefined && facts.images.get(image.path)?.tags.includes(tag) === false;
+      const why = broken
+        ? facts.unreadable.get(broken.path)
+        : missingTag
+          ? `${image.path} has no internal snapshot ${tag}`
+          : undefined;
+      const message = `${name} cannot be reverted to: ${device}: ${why}`;
+      return why ? [{ code: 'damaged', message, hint: 'put the image back' }] : [];
+    });
+}
+
+function memoryRefusals(
+  memory: NonNullable<Snapshot['memory']>,
+  { memoryFiles, view, domain }: Survey,
+): Refusal[] {
+  const found = memoryFiles.get(memory.path);
+  const refusals: Refusal[] = [];
+  const disksOnly = `revert the disks alone with --off, and start ${domain.name} afresh`;
+  if (found !== memory.bytes) {
+    const what =
+      found === undefined ? 'is not there' : `is ${found} bytes long, not ${memory.bytes}`;
+    const message = `the memory file ${memory.path} ${what}`;
+    refusals.push({ code: 'damaged', message, hint: disksOnly });
+  }
+  if (view.deviceDigest !== memory.deviceDigest) {
+    refusals.push({
+      code: 'other-devices',
+      message: `${domain.name} has other devices than when its memory was saved: it would not fit`,
+      hint: `give the domain the devices back that it had, or ${disksOnly}`,
+    });
+  }
+  return refusals;
+}
+
+function planDisk(target: Snapshot, facts: Survey, disk: DomainDisk, notes: Note[]): RevertDisk {
+  const { device, head } = disk;
+  const held = target.disks.find(other => other.device === device && other.mode !== 'none');
+  if (!held) {
+    notes.push({ what: `${device} stays as it is`, why: `${target.name} does not hold it` });
+    return { device, how: 'keep', image: head, head };
+  }
+  const { image, tag } = held;
+  const stem = `${fileSafe(facts.domain.name)}.${device}.${fileSafe(target.name)}.${facts.operation}`;
+  const newHead = { path: join(dirname(image.path), `${stem}.qcow2`), format: 'qcow2' };
+  if (tag === undefined) return { device, how: 'overlay', image, head, newHead };
+  const hasChildren = [...facts.images.values()].some(
+    ({ backing }) => backing?.path === image.path,
+  );
+  if (image.path === head.path && !hasChildren) {
+    return { device, how: 'apply', image, tag, head, abandonTag: `left.${facts.operation}` };
+  }
+  notes.push({
+    what: `${device} is copied out of ${image.path}`,
+    why: 'other images stand on that one: putting the internal snapshot in place would change them',
+  });
+  return { device, how: 'extract', image, tag, head, newHead };
+}
+
+/** The node of the tree that keeps what the disks hold now. */
+function branchOf(
+  disks: readonly RevertDisk[],
+  { domain, at, view }: Survey,
+  name: string,
+): Omit<Snapshot, 'operation'> {
+  return {
+    domain: domain.name,
+    name,
+    parent: domain.current,
+    createdAt: at,
+    kind: 'abandoned',
+    state: 'usable',
+    description: '',
+    consistency: view.runState === 'off' ? 'offline' : 'crash-consistent',
+    why: 'what the disks held when the domain was reverted',
+    disks: disks.map(({ device, how, head, abandonTag }) => ({
+      device,
+      mode: how === 'keep' ? 'none' : how === 'apply' ? 'internal' : 'external',
+      image: head,
+      ...(abandonTag === undefined ? {} : { tag: abandonTag }),
+    })),
+    memory: null,
+  };
+}
+
+function needOf(
+  { how, image, newHead }: RevertDisk,
+  { images }: Survey,
+): { folder: string; bytes: number }[] {
+  if (!newHead) return [];
+  const bytes =
+    how === 'extract'
+      ? (images.get(image.path)?.allocatedBytes ?? 0) + OVERLAY_BYTES
+      : OVERLAY_BYTES;
+  return [{ folder: dirname(newHead.path), bytes }];
+}
