@@ -62,6 +62,10 @@ export function memoryJournal(
       if (durable) sync();
       return linked;
     },
+    note(change) {
+      change();
+      sync();
+    },
     sync,
     operation: id => store.operations.get(id),
     operations: ({ subject, status, limit = 1_000 }) =>

@@ -76,6 +76,8 @@ export interface Journal {
   /** Throws `SubjectBusyError` where the subject has an open operation. Durable. */
   open(operation: Operation, first: NewRecord, changes: readonly Json[]): JournalRecord;
   append(record: NewRecord, options: AppendOptions): JournalRecord;
+  /** A change of the catalog that belongs to no operation, durable. */
+  note(change: () => void): void;
   /** Make everything that was appended so far survive the death of the host. */
   sync(): void;
   operation(id: string): Operation | undefined;

@@ -63,6 +63,7 @@ export function sqliteJournal(database: Database, projection: Projection): Journ
         return add(record, changes);
       });
     },
+    note: change => transaction(true, change),
     sync() {
       // A durable commit syncs the whole log, and with it every relaxed commit before.
       transaction(true, () => sqlite.exec('UPDATE head SET only = 1'));

@@ -1,0 +1,148 @@
+import type { CatalogChange, Domain } from '../catalog/model.ts';
+import type { Json } from '../engine/json.ts';
+import { misused, type Refusal, RefusedError, refuse } from '../plan/refusal.ts';
+import { commonRefusals, survey } from '../plan/survey.ts';
+import type { DomainView } from '../toolstacks/port.ts';
+import { recoverDomain } from './recover.ts';
+import { withToolstack } from './run-request.ts';
+import { freeContext, lockDomain, type Session, type Waiting } from './session.ts';
+import { toRefusal } from './to-refusal.ts';
+
+/** What a toolstack's domain file says, as far as the catalog needs it. */
+export type NewDomain = Pick<Domain, 'name' | 'toolstack' | 'config' | 'disks'>;
+
+/**
+ * Take a domain into the catalog, or take a changed domain file up: its heads and snapshots stay.
+ * Refuses disks that are missing, of another format than declared, or in use.
+ */
+export async function addDomain(
+  session: Session,
+  added: NewDomain,
+): Promise<{ domain: Domain; updated: boolean }> {
+  const lock = await lockDomain(session, added.name, {});
+  try {
+    const before = session.catalog.domain(added.name);
+    const domain = before ? updatedDomain(session, before, added) : freshDomain(session, added);
+    await refuseBadDisks(session, domain);
+    record(session, { catalog: 'domain', domain });
+    return { domain, updated: before !== undefined };
+  } finally {
+    lock.release();
+  }
+}
+
+/** Forget a domain. Its images stay; refuses one that still has snapshots or an open operation. */
+export async function removeDomain(session: Session, name: string): Promise<void> {
+  const lock = await lockDomain(session, name, {});
+  try {
+    await withToolstack(session, name, async () => {});
+    const snapshots = session.catalog.snapshots(name);
+    if (snapshots.length > 0) {
+      throw refuse(
+        'has-snapshots',
+        `${name} has ${snapshots.length} snapshots`,
+        `delete them first, or export what you need`,
+      );
+    }
+    record(session, { catalog: 'dropDomain', name });
+  } finally {
+    lock.release();
+  }
+}
+
+/** Start a domain on its current heads. Answers how it then stands; one that runs is left alone. */
+export async function startDomain(
+  session: Session,
+  name: string,
+  options: Waiting & { paused?: boolean },
+): Promise<DomainView> {
+  return atRest(session, name, options, async (toolstack, domain) => {
+    const context = freeContext(options.signal);
+    if ((await toolstack.runState(context)) === 'off') {
+      const { images, catalog, clock } = session;
+      const sources = { toolstack, images, catalog, context };
+      const facts = await survey(sources, domain, clock.newId(), clock.now());
+      refuseAny(commonRefusals(facts));
+      const heads = domain.disks.map(({ device, head }) => ({ device, volume: head }));
+      const deed = { do: 'start' as const, heads, paused: options.paused ?? false };
+      await toRefusal(() => toolstack.perform(deed, context));
+    }
+    return toolstack.inspect(context);
+  });
+}
+
+/** End a domain's process, its disks flushed, as pulling the plug would: the guest is not asked. */
+export async function stopDomain(session: Session, name: string, options: Waiting): Promise<void> {
+  await atRest(session, name, options, toolstack =>
+    toRefusal(() => toolstack.perform({ do: 'stop' }, freeContext(options.signal))),
+  );
+}
+
+/** How a domain stands now. Changes nothing. */
+export async function viewDomain(
+  session: Session,
+  name: string,
+): Promise<{ domain: Domain; view: DomainView }> {
+  return withToolstack(session, name, async (toolstack, domain) => ({
+    domain,
+    view: await toolstack.inspect(freeContext()),
+  }));
+}
+
+async function atRest<T>(
+  session: Session,
+  name: string,
+  options: Waiting,
+  body: Parameters<typeof withToolstack<T>>[2],
+): Promise<T> {
+  const lock = await lockDomain(session, name, options);
+  try {
+    // A domain must not be started on heads that an unfinished operation is about to change.
+    await recoverDomain(session, name, {});
+    return await withToolstack(session, name, body);
+  } finally {
+    lock.release();
+  }
+}
+
+function freshDomain({ clock }: Session, added: NewDomain): Domain {
+  return { ...added, current: null, addedAt: clock.now() };
+}
+
+function updatedDomain({ catalog }: Session, before: Domain, added: NewDomain): Domain {
+  const missing = before.disks.filter(
+    ({ device }) => !added.disks.some(disk => disk.device === device),
+  );
+  const held = catalog
+    .snapshots(before.name)
+    .some(({ disks }) => disks.some(({ device }) => missing.some(disk => disk.device === device)));
+  if (held) {
+    const devices = missing.map(({ device }) => device).join(', ');
+    throw misused('disk-gone', `snapshots of ${before.name} hold ${devices}`, 'keep the disk');
+  }
+  const disks = added.disks.map(
+    disk => before.disks.find(({ device }) => device === disk.device) ?? disk,
+  );
+  return { ...before, ...added, disks };
+}
+
+async function refuseBadDisks(session: Session, domain: Domain): Promise<void> {
+  const { images, catalog, clock } = session;
+  const toolstack = await session.openToolstack(domain);
+  try {
+    const context = freeContext();
+    const sources = { toolstack, images, catalog, context };
+    const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now()));
+    refuseAny(commonRefusals(facts));
+  } finally {
+    await toolstack.close();
+  }
+}
+
+function refuseAny(refusals: readonly Refusal[]): void {
+  if (refusals.length > 0) throw new RefusedError(refusals);
+}
+
+function record({ journal, catalog }: Session, change: CatalogChange): void {
+  journal.note(() => catalog.apply(change as Json));
+}

@@ -1,0 +1,40 @@
+import type { Clock } from '../engine/clock.ts';
+import type { Who } from '../engine/fact.ts';
+import { type Failpoints, noFailpoints } from '../engine/failpoint.ts';
+import { systemClock } from '../engine/system-clock.ts';
+import { sqliteCatalog } from '../journal/catalog.ts';
+import { openDatabase } from '../journal/database.ts';
+import { sqliteLocks } from '../journal/lock.ts';
+import { sqliteJournal } from '../journal/sqlite.ts';
+import { hostImages } from '../storages/images.ts';
+import { openToolstack } from '../toolstacks/open.ts';
+import type { Session } from './session.ts';
+
+/** Open this host's journal and catalog. Throws HomeError where the home folder cannot be used. */
+export function openSession(options: {
+  readonly home: string;
+  readonly who: Who;
+  readonly clock?: Clock;
+  readonly failpoints?: Failpoints;
+}): Session {
+  const { home, who, clock = systemClock, failpoints = noFailpoints } = options;
+  const database = openDatabase(home);
+  const catalog = sqliteCatalog(database);
+  return {
+    home,
+    clock,
+    who,
+    catalog,
+    journal: sqliteJournal(database, catalog),
+    locks: sqliteLocks(home),
+    images: hostImages({ clock }),
+    failpoints,
+    openToolstack: domain =>
+      openToolstack(domain, {
+        home,
+        clock,
+        domain: () => catalog.domain(domain.name) ?? domain,
+      }),
+    close: () => database.close(),
+  };
+}

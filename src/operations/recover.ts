@@ -1,0 +1,108 @@
+import { machineOf } from '../../machines/index.ts';
+import { resume } from '../engine/run.ts';
+import type { Operation } from '../journal/port.ts';
+import { RefusedError, refuse } from '../plan/refusal.ts';
+import { hostSteps } from '../steps/index.ts';
+import { CaseInput } from '../steps/input.ts';
+import { type Report, type RunOptions, reportOf, withToolstack } from './run-request.ts';
+import { BusyError, lockDomain, type Session } from './session.ts';
+
+/**
+ * Bring one open operation, or all of this host, to an outcome. Those that a living process works on
+ * are left alone. Doing it again changes nothing.
+ */
+export async function recover(
+  session: Session,
+  id: string | undefined,
+  options: RunOptions = {},
+): Promise<readonly Report[]> {
+  const reports: Report[] = [];
+  for (const operation of openOperations(session, id)) {
+    let lock: Awaited<ReturnType<typeof lockDomain>>;
+    try {
+      lock = await lockDomain(session, operation.subject, options);
+    } catch (error) {
+      // Somebody is at work on it: that is no recovery's business, unless it was named.
+      if (error instanceof BusyError && id === undefined) continue;
+      throw error;
+    }
+    try {
+      // It may have come to its end while the lock was waited for.
+      const now = session.journal.operation(operation.id);
+      if (now && (now.status === 'open' || now.status === 'needsAttention')) {
+        reports.push(await recoverOne(session, now, options));
+      }
+    } finally {
+      lock.release();
+    }
+  }
+  return reports;
+}
+
+/** Bring what a dead process left open on a domain to its end. The caller holds the domain's lock. */
+export async function recoverDomain(
+  session: Session,
+  domain: string,
+  options: RunOptions,
+): Promise<void> {
+  const [left] = session.journal.operations({
+    subject: domain,
+    status: ['open', 'needsAttention'],
+    limit: 1,
+  });
+  if (!left) return;
+  const report = await recoverOne(session, left, options);
+  if (report.outcome === 'needsAttention' || report.outcome === 'parked') {
+    throw new UnrecoveredError(report);
+  }
+}
+
+/** An earlier operation on the domain still needs a person. Exit code 5. */
+export class UnrecoveredError extends RefusedError {
+  readonly report: Report;
+
+  constructor(report: Report) {
+    super([
+      {
+        code: 'needs-attention',
+        message: `${report.domain} has the operation ${report.operation}, which needs attention`,
+        hint: `'domsnap recover ${report.operation}' tries again and says what is wrong`,
+      },
+    ]);
+    this.report = report;
+  }
+}
+
+async function recoverOne(
+  session: Session,
+  operation: Operation,
+  options: RunOptions,
+): Promise<Report> {
+  const saga = machineOf(operation.caseId, operation.caseVersion);
+  const [first] = session.journal.records(operation.id);
+  if (first?.fact.type !== 'started') throw new Error(`${operation.id} has no first record`);
+  const { name } = CaseInput.parse(first.fact.input);
+  return withToolstack(session, operation.subject, async (toolstack, domain) => {
+    const ending = await resume(
+      { ...session, ...(options.observer ? { observer: options.observer } : {}) },
+      {
+        saga,
+        steps: hostSteps({ ...session, toolstack }),
+        ...(options.abort ? { abort: options.abort } : {}),
+        ...(options.park ? { park: options.park } : {}),
+      },
+      operation.id,
+    );
+    return reportOf(ending, domain.name, name, saga.id);
+  });
+}
+
+function openOperations({ journal }: Session, id: string | undefined): readonly Operation[] {
+  const open = journal.operations({ status: ['open', 'needsAttention'] });
+  if (id === undefined) return [...open].reverse();
+  const operation = journal.operation(id);
+  if (!operation) {
+    throw refuse('unknown-operation', `there is no operation ${id}`, `'domsnap log' lists them`);
+  }
+  return open.filter(other => other.id === operation.id);
+}

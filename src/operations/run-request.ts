@@ -1,0 +1,122 @@
+import type { Failure, Outcome } from '../../machines/saga.ts';
+import type { Domain } from '../catalog/model.ts';
+import { type Ending, type Observer, start } from '../engine/run.ts';
+import { type Plan, planOf, stepsOf } from '../plan/plan.ts';
+import type { PlannedStep } from '../plan/preview.ts';
+import { RefusedError, refuse } from '../plan/refusal.ts';
+import type { Request } from '../plan/request.ts';
+import { survey } from '../plan/survey.ts';
+import { hostSteps } from '../steps/index.ts';
+import type { Toolstack } from '../toolstacks/port.ts';
+import { recoverDomain } from './recover.ts';
+import { freeContext, lockDomain, type Session, type Waiting } from './session.ts';
+import { toRefusal } from './to-refusal.ts';
+
+/** How to run a request. */
+export interface RunOptions extends Waiting {
+  /** Fires to call the operation off. */
+  readonly abort?: AbortSignal;
+  /** Fires to leave it open at the next safe place. */
+  readonly park?: AbortSignal;
+  /** Watches; the plan is known before the first step runs. */
+  readonly observer?: Observer & { planned?(plan: Plan, steps: readonly PlannedStep[]): void };
+}
+
+/** How an operation ended. */
+export interface Report {
+  readonly operation: string;
+  readonly domain: string;
+  readonly name: string;
+  readonly caseId: string;
+  readonly outcome: Outcome | 'parked';
+  /** Why it is not `committed`, first cause first; also what a needed attention is about. */
+  readonly failures: readonly Failure[];
+  /** The state in which it waits, where it is not at its end. */
+  readonly state: string;
+}
+
+/** Plan a request, and run it to an outcome. Throws RefusedError, BusyError before anything is touched. */
+export async function runRequest(
+  session: Session,
+  request: Request,
+  options: RunOptions = {},
+): Promise<Report> {
+  const lock = await lockDomain(session, request.domain, options);
+  try {
+    await recoverDomain(session, request.domain, options);
+    return await withToolstack(session, request.domain, async (toolstack, domain) => {
+      const plan = await makePlan(session, toolstack, domain, request);
+      if (plan.refusals.length > 0) throw new RefusedError(plan.refusals);
+      const steps = hostSteps({ ...session, toolstack });
+      options.observer?.planned?.(plan, options.observer ? stepsOf(plan, steps) : []);
+      const ending = await start(
+        { ...session, ...(options.observer ? { observer: options.observer } : {}) },
+        {
+          saga: plan.saga,
+          steps,
+          id: plan.operation,
+          subject: domain.name,
+          input: plan.input,
+          deadlines: plan.deadlines,
+          ...(options.abort ? { abort: options.abort } : {}),
+          ...(options.park ? { park: options.park } : {}),
+        },
+      );
+      return reportOf(ending, domain.name, plan.input.name, plan.saga.id);
+    });
+  } finally {
+    lock.release();
+  }
+}
+
+/** Plan a request without running it. Touches nothing; takes no lock, so that it can be asked any time. */
+export async function planRequest(
+  session: Session,
+  request: Request,
+): Promise<{ plan: Plan; steps: readonly PlannedStep[] }> {
+  return withToolstack(session, request.domain, async (toolstack, domain) => {
+    const plan = await makePlan(session, toolstack, domain, request);
+    return { plan, steps: stepsOf(plan, hostSteps({ ...session, toolstack })) };
+  });
+}
+
+/** Open a domain's toolstack for as long as `body` works with it. */
+export async function withToolstack<T>(
+  session: Session,
+  name: string,
+  body: (toolstack: Toolstack, domain: Domain) => Promise<T>,
+): Promise<T> {
+  const domain = session.catalog.domain(name);
+  if (!domain) {
+    throw refuse(
+      'unknown-domain',
+      `there is no domain ${JSON.stringify(name)}`,
+      `'domsnap domain list' shows those there are; 'domsnap domain add FILE' adds one`,
+    );
+  }
+  const toolstack = await session.openToolstack(domain);
+  try {
+    return await body(toolstack, domain);
+  } finally {
+    await toolstack.close();
+  }
+}
+
+/** What became of an operation, for people and programs. */
+export function reportOf(ending: Ending, domain: string, name: string, caseId: string): Report {
+  const { operation, outcome, decision } = ending;
+  const { failures } = decision.context;
+  return { operation, domain, name, caseId, outcome, failures, state: decision.state };
+}
+
+async function makePlan(
+  session: Session,
+  toolstack: Toolstack,
+  domain: Domain,
+  request: Request,
+): Promise<Plan> {
+  const { images, catalog, clock } = session;
+  const sources = { toolstack, images, catalog, context: freeContext() };
+  const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now()));
+  return planOf(request, facts);
+}

@@ -1,0 +1,26 @@
+import type { Domain } from '../catalog/model.ts';
+import type { Clock } from '../engine/clock.ts';
+import type { Toolstack } from './port.ts';
+
+/** What every toolstack is given. */
+export interface ToolstackOptions {
+  /** domsnap's home folder, for what a toolstack must remember of a running domain. */
+  readonly home: string;
+  readonly clock: Clock;
+  /** The domain as the catalog has it now. */
+  readonly domain: () => Domain;
+}
+
+/** Open the toolstack of a domain. Connects to nothing yet. */
+export async function openToolstack(domain: Domain, options: ToolstackOptions): Promise<Toolstack> {
+  if (domain.toolstack !== 'qemu') {
+    throw new Error(`this domsnap has no toolstack ${domain.toolstack}`);
+  }
+  const { QemuDomainConfig } = await import('./qemu/domain-file.ts');
+  const { qemuToolstack } = await import('./qemu/toolstack.ts');
+  return qemuToolstack(QemuDomainConfig.parse(domain.config), {
+    home: options.home,
+    clock: options.clock,
+    heads: () => options.domain().disks,
+  });
+}
