@@ -1,4 +1,4 @@
-import { type AnyStateMachine, createMachine } from 'xstate';
+import { type AnyStateMachine, createMachine, fromPromise } from 'xstate';
 import { arrange, compensationState, forwardState, outcomeStates } from './saga-states.ts';
 
 /**
@@ -124,7 +124,7 @@ export function saga(spec: SagaSpec): Saga {
     initial: spec.steps[0]?.name,
     context: ({ input }: { input: SagaInput | undefined }) => initialContext(input),
     states,
-  } as never).provide({ delays: deadlines(spec.steps) } as never);
+  } as never).provide({ delays: deadlines(spec.steps), actors: placeholders(spec.steps) } as never);
   return { ...spec, machine: machine as unknown as AnyStateMachine };
 }
 
@@ -148,16 +148,24 @@ function initialContext(start: SagaInput | undefined): SagaContext {
   };
 }
 
+/** Effects are carried out by the engine, never by xstate: these only give their names a meaning. */
+function placeholders(steps: readonly SagaStep[]): Record<string, unknown> {
+  const never = fromPromise(() => new Promise<never>(() => {}));
+  return Object.fromEntries(effectsOf(steps).map(({ name }) => [name, never]));
+}
+
 /** One named delay for each effect: the plan's deadline, else the vocabulary's. */
 function deadlines(steps: readonly SagaStep[]): Record<string, unknown> {
-  const effects = steps.flatMap(step => (step.undo ? [step, step.undo] : [step]));
   return Object.fromEntries(
-    effects.map(({ name, deadlineMs }) => [
+    effectsOf(steps).map(({ name, deadlineMs }) => [
       deadlineOf(name),
       ({ context }: { context: SagaContext }) => context.deadlines[name] ?? deadlineMs,
     ]),
   );
 }
+
+const effectsOf = (steps: readonly SagaStep[]) =>
+  steps.flatMap(step => (step.undo ? [step, step.undo] : [step]));
 
 function refuseContradictions({ id, steps }: SagaSpec): void {
   const names = steps.map(step => step.name);

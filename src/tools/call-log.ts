@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Json } from './json.ts';
+import { redact } from './redact.ts';
 import type { ToolName } from './tool-error.ts';
 
 /** One call of one tool, as the audit keeps it. Never holds a secret, nor the answer itself. */
@@ -35,22 +36,4 @@ export function startCall(log: CallSink, tool: ToolName, command: Json): EndCall
       answerDigest: createHash('sha256').update(answer).digest('hex').slice(0, 16),
     });
   };
-}
-
-// QEMU's `secret` object takes its value as `data`, VNC and SPICE theirs as `password`; in an option
-// string a comma within a value is doubled.
-const secretKey = /^(data|password|passphrase|secret)$/i;
-const secretOption = /\b(data|password|passphrase)=(?:[^,]|,,)*/gi;
-
-/** A copy of a command with the values of secrets replaced. */
-function redact(command: Json): Json {
-  if (typeof command === 'string') return command.replace(secretOption, '$1=[redacted]');
-  if (typeof command !== 'object' || command === null) return command;
-  if (Array.isArray(command)) return command.map(redact);
-  return Object.fromEntries(
-    Object.entries(command).map(([key, value]) => [
-      key,
-      secretKey.test(key) && typeof value === 'string' ? '[redacted]' : redact(value),
-    ]),
-  );
 }

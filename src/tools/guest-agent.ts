@@ -7,8 +7,8 @@ import { connectSocket } from './line-socket.ts';
 import { printable } from './printable.ts';
 import { ToolError } from './tool-error.ts';
 
-// The agent runs inside the guest: whatever it answers is bounded here. 1000 filesystems are more
-// than any guest has; the longest `guest-info` of a known agent is 8 kB.
+// The agent runs inside the guest: whatever it answers is bounded here. 1000 filesystems
+// are more than any guest has.
 const count = z.number().int().min(0).max(1000);
 const status = z.enum(['thawed', 'frozen']);
 const shortText = z.string().transform(text => printable(text, 100));

@@ -1,6 +1,6 @@
 import { ToolError, type ToolName } from './tool-error.ts';
 
-/** Longest line accepted of QEMU: `query-named-block-nodes` of a long chain is about 1 MB. */
+/** Longest line accepted of QEMU: lists of block nodes and `query-qmp-schema` are the long ones. */
 export const qmpLineBytes = 16 * 1024 * 1024;
 /** Longest line accepted of a guest's agent, which is hostile until proved otherwise. */
 export const agentLineBytes = 64 * 1024;

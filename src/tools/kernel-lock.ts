@@ -1,23 +1,12 @@
 import { existsSync } from 'node:fs';
 import type { CallSink } from './call-log.ts';
-import { type Argv, run } from './run.ts';
-
-/** flock's exit code when somebody else holds the lock (EX_TEMPFAIL). */
-export const lockConflictExit = 75;
-
-/**
- * The command that runs `argv` while it holds a lock on the file `lock` (made if missing; its folder
- * must exist). With `--no-fork` flock becomes the tool: the lock lives exactly as long as the tool
- * and whatever it leaves running.
- */
-export function lockedArgv(lock: string, argv: Argv): Argv {
-  const conflict = String(lockConflictExit);
-  return ['flock', '--nonblock', '--conflict-exit-code', conflict, '--no-fork', lock, ...argv];
-}
+import { lockConflictExit } from './flock-argv.ts';
+import { run } from './run.ts';
 
 /**
  * Whether a tool that was started with this lock still runs. Takes the lock shared and for an
- * instant only, so that two who ask do not see each other.
+ * instant, so that two who ask do not see each other; but a tool that starts in that instant finds it
+ * busy, so whoever asks must be the only one who could start it (the domain's lock sees to that).
  * Throws ToolError `missing` (no flock), `failed`, `timeout`.
  */
 export async function lockHeld(lock: string, log: CallSink): Promise<boolean> {

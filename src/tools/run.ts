@@ -1,7 +1,7 @@
 import { execa, type Result } from 'execa';
 import { type CallSink, startCall } from './call-log.ts';
+import { lockConflictExit, lockedArgv } from './flock-argv.ts';
 import type { Json } from './json.ts';
-import { lockConflictExit, lockedArgv } from './kernel-lock.ts';
 import { printable } from './printable.ts';
 import { ToolError } from './tool-error.ts';
 

@@ -1,4 +1,5 @@
 import type { JsonObject } from './json.ts';
+import { redact } from './redact.ts';
 
 /** Which kind of client failed. */
 export type ToolName = 'qmp' | 'agent' | 'exec' | 'file';
@@ -26,7 +27,7 @@ export type ToolErrorCode =
   | 'aborted'
   | 'busy';
 
-/** The one error class of `src/tools/`. `detail` is JSON and may be journalled. */
+/** The one error class of `src/tools/`. `detail` is JSON, holds no secrets, and may be journalled. */
 export class ToolError extends Error {
   override readonly name = 'ToolError';
   readonly tool: ToolName;
@@ -43,7 +44,7 @@ export class ToolError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.tool = tool;
     this.code = code;
-    this.detail = detail;
+    this.detail = redact(detail) as JsonObject;
   }
 }
 

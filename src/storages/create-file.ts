@@ -1,0 +1,16 @@
+import { StepError } from '../engine/step.ts';
+import { fileExists, fileSize } from '../tools/file-facts.ts';
+import { chownLike, createExclusive } from '../tools/files.ts';
+import type { CallContext } from '../toolstacks/port.ts';
+
+/**
+ * Make a new empty file, 0600, owned like the image beside it, durable. One that exists must be
+ * empty. Throws StepError `exists`, `no-space`, `missing`.
+ */
+export async function createFile(path: string, like: string, { log }: CallContext): Promise<void> {
+  if (!(await fileExists(path))) await createExclusive(path, 0o600, log);
+  else if ((await fileSize(path)).sizeBytes > 0) {
+    throw new StepError('exists', `${path} exists, and is not empty`, { retryable: false });
+  }
+  await chownLike(path, like, log);
+}

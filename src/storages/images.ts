@@ -1,0 +1,122 @@
+import { dirname } from 'node:path';
+import type { Clock } from '../engine/clock.ts';
+import type { Json } from '../engine/json.ts';
+import { StepError } from '../engine/step.ts';
+import {
+  fileExists,
+  fileSize,
+  freeBytes,
+  openedByOthers,
+  sha256File,
+} from '../tools/file-facts.ts';
+import type { Argv } from '../tools/run.ts';
+import type { CallContext, Command } from '../toolstacks/port.ts';
+import { createFile } from './create-file.ts';
+import { toolAtWork } from './locked-tool.ts';
+import {
+  commit,
+  createArgv,
+  createOverlay,
+  mergeArgv,
+  moveArgv,
+  rebase,
+  repoint,
+} from './overlay.ts';
+import type { ImageDeed, Images } from './port.ts';
+import {
+  applyArgv,
+  applyTag,
+  draftOf,
+  dropArgv,
+  dropTag,
+  extractArgv,
+  extractTag,
+  tag,
+  tagArgv,
+} from './qcow2-internal.ts';
+import { asStep } from './step-error.ts';
+import { trash, trashFolder } from './trash.ts';
+import { viewChain, viewImage } from './view.ts';
+
+/** Images in files and volumes of this host, by qemu-img. The clock dates what goes to the trash. */
+export function hostImages({ clock }: { readonly clock: Clock }): Images {
+  return {
+    view: viewImage,
+    chain: viewChain,
+    exists: path => asStep(() => fileExists(path)),
+    busy: ({ path }) => asStep(() => toolAtWork(path)),
+    openedBy: path =>
+      asStep(async () => ((await fileExists(path)) ? await openedByOthers(path) : [])),
+    freeBytes: path =>
+      asStep(async () => freeBytes((await fileExists(path)) ? path : dirname(path))),
+    digest: (path, { log, signal }) =>
+      asStep(async () => ({
+        bytes: (await fileSize(path)).sizeBytes,
+        sha256: await sha256File(path, log, { signal }),
+      })),
+    perform: (deed, context) => asStep(() => perform(deed, context, clock)),
+    preview,
+  };
+}
+
+async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Promise<void> {
+  if (context.signal.aborted) throw new StepError('aborted', `${deed.do}: called off`);
+  switch (deed.do) {
+    case 'createOverlay':
+      return createOverlay(deed.image, deed.base, context);
+    case 'createFile':
+      return createFile(deed.path, deed.like, context);
+    case 'tag':
+      return tag(deed, context);
+    case 'applyTag':
+      return applyTag(deed, context);
+    case 'dropTag':
+      return dropTag(deed, context);
+    case 'extractTag':
+      return extractTag(deed, deed.to, context);
+    case 'rebase':
+      return rebase(deed.top, deed.base, context);
+    case 'commit':
+      return commit(deed.top, deed.base, context);
+    case 'repoint':
+      return repoint(deed.child, deed.base, context);
+    case 'trash':
+      return trash(deed.path, deed.operation, clock.now(), context);
+  }
+}
+
+/** The commands of a deed where nothing goes wrong, in their order. */
+function preview(deed: ImageDeed): readonly Command[] {
+  switch (deed.do) {
+    case 'createOverlay':
+      return [
+        file('create-exclusive', deed.image.path),
+        exec(createArgv(deed.image, deed.base)),
+        file('chown-like', deed.image.path, deed.base.path),
+        file('fsync', deed.image.path),
+      ];
+    case 'createFile':
+      return [file('create-exclusive', deed.path), file('chown-like', deed.path, deed.like)];
+    case 'tag':
+      return [exec(tagArgv(deed))];
+    case 'applyTag':
+      return [exec(applyArgv(deed))];
+    case 'dropTag':
+      return [exec(dropArgv(deed))];
+    case 'extractTag': {
+      const draft = draftOf(deed.to.path);
+      return [exec(extractArgv(deed, draft, null)), file('move', draft, deed.to.path)];
+    }
+    case 'rebase':
+      return [exec(moveArgv(deed.top, deed.base))];
+    case 'commit':
+      return [exec(mergeArgv(deed.top, deed.base))];
+    case 'repoint':
+      return [exec(moveArgv(deed.child, deed.base, true))];
+    case 'trash':
+      return [file('move', deed.path, `${trashFolder(deed.path, deed.operation)}/`)];
+  }
+}
+
+const exec = (argv: Argv): Command => ({ tool: 'exec', command: argv as Json });
+const file = (...command: [string, ...string[]]): Command => ({ tool: 'file', command });

@@ -1,0 +1,116 @@
+import { rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Volume } from '../catalog/model.ts';
+import { StepError } from '../engine/step.ts';
+import { fileExists } from '../tools/file-facts.ts';
+import { chownLike, createExclusive, fsyncFile, moveDurably } from '../tools/files.ts';
+import {
+  convertSnapshotArgv,
+  snapshotApplyArgv,
+  snapshotCreateArgv,
+  snapshotDeleteArgv,
+} from '../tools/qemu-img-argv.ts';
+import type { Argv } from '../tools/run.ts';
+import type { CallContext } from '../toolstacks/port.ts';
+import { runLocked } from './locked-tool.ts';
+import type { ImageView } from './port.ts';
+import { badImage } from './step-error.ts';
+import { knownFormat, viewChain } from './view.ts';
+
+/** An internal snapshot of an image that no process has open. */
+interface Tagged {
+  readonly image: Volume;
+  readonly tag: string;
+}
+
+const snapshotOf = ({ image, tag }: Tagged) => ({
+  path: image.path,
+  format: knownFormat(image),
+  tag,
+});
+
+/** The commands of the deeds on tags. */
+export const tagArgv = (tagged: Tagged): Argv => snapshotCreateArgv(snapshotOf(tagged));
+export const applyArgv = (tagged: Tagged): Argv => snapshotApplyArgv(snapshotOf(tagged));
+export const dropArgv = (tagged: Tagged): Argv => snapshotDeleteArgv(snapshotOf(tagged));
+
+/** The command that copies a tag's content out; on `backing`, only what the image itself holds. */
+export function extractArgv({ image, tag }: Tagged, to: string, backing: Volume | null): Argv {
+  return convertSnapshotArgv({
+    from: image.path,
+    fromFormat: knownFormat(image),
+    tag,
+    to,
+    ...(backing ? { backing: { path: backing.path, format: knownFormat(backing) } } : {}),
+  });
+}
+
+/**
+ * Take an internal snapshot; a tag that is there is the same one, since tags carry the operation.
+ * Throws StepError `in-use`, `busy`, `no-space`, `missing`, `bad-image`.
+ */
+export async function tag(tagged: Tagged, context: CallContext): Promise<void> {
+  // qemu-img would take a second one under the same tag without a word (7.2).
+  if ((await head(tagged, context)).tags.includes(tagged.tag)) return;
+  await change(tagArgv(tagged), tagged, context);
+}
+
+/** Put the image back to a tag's content. Throws StepError `missing` where it has no such tag. */
+export async function applyTag(tagged: Tagged, context: CallContext): Promise<void> {
+  await mustHave(tagged, context);
+  await change(applyArgv(tagged), tagged, context);
+}
+
+/** Delete an internal snapshot; one that is gone is gone. */
+export async function dropTag(tagged: Tagged, context: CallContext): Promise<void> {
+  if (!(await head(tagged, context)).tags.includes(tagged.tag)) return;
+  await change(dropArgv(tagged), tagged, context);
+}
+
+/**
+ * Copy a tag's content into a new qcow2 that stands on the image's own base, if it has one. It is
+ * made under another name: under its own it is whole. Throws StepError `exists`, `missing`,
+ * `no-space`, `bad-image`.
+ */
+export async function extractTag(tagged: Tagged, to: Volume, context: CallContext): Promise<void> {
+  if (to.format !== 'qcow2') throw badImage(to.path, 'is to be extracted to, which makes a qcow2');
+  const { log } = context;
+  const { backing } = await mustHave(tagged, context);
+  if (await fileExists(to.path)) {
+    const [found] = await viewChain(to, context);
+    const same = found?.backing?.path === backing?.path && found?.tags.length === 0;
+    if (same) return;
+    throw new StepError('exists', `${to.path} exists already`, { retryable: false });
+  }
+  const draft = draftOf(to.path);
+  if (!(await fileExists(draft))) await createExclusive(draft, 0o600, log);
+  await chownLike(draft, tagged.image.path, log);
+  await runLocked(extractArgv(tagged, draft, backing), [to.path], context);
+  await fsyncFile(draft, log);
+  await moveDurably(draft, to.path, log);
+}
+
+/** The name under which an image is made before it is whole. */
+export const draftOf = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.domsnap-draft`);
+
+/** Remove what a copy that was cut short has left: nobody has ever relied on it. */
+export const dropDraft = (path: string): Promise<void> => rm(draftOf(path), { force: true });
+
+async function head({ image }: Tagged, context: CallContext): Promise<ImageView> {
+  // The whole chain: qemu-img opens it all, and no layer may leave its format to be guessed.
+  const [view] = await viewChain(image, context);
+  return view as ImageView;
+}
+
+async function mustHave(tagged: Tagged, context: CallContext): Promise<ImageView> {
+  const view = await head(tagged, context);
+  if (view.tags.includes(tagged.tag)) return view;
+  const message = `${tagged.image.path} has no internal snapshot ${tagged.tag}`;
+  throw new StepError('missing', message, { retryable: false });
+}
+
+async function change(argv: Argv, { image }: Tagged, context: CallContext): Promise<void> {
+  await runLocked(argv, [image.path], context);
+  await fsyncFile(image.path, context.log);
+}

@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { StepError } from '../engine/step.ts';
+import { fileExists, fileSize } from '../tools/file-facts.ts';
+import { makeFolder, moveDurably, replaceFile } from '../tools/files.ts';
+import type { CallContext } from '../toolstacks/port.ts';
+import { toolAtWork } from './locked-tool.ts';
+import { dropDraft } from './qcow2-internal.ts';
+import { badImage } from './step-error.ts';
+
+/** What a trash folder holds: where each file came from, for `gc` and for whoever wants one back. */
+export const Manifest = z.object({
+  operation: z.string(),
+  files: z.array(
+    z.object({
+      /** Its name in the trash. */
+      name: z.string(),
+      /** Where it was. */
+      from: z.string(),
+      bytes: z.number(),
+      /** Milliseconds since 1970. */
+      at: z.number(),
+    }),
+  ),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+/** The folder that holds all trash of the images in a folder. */
+export const TRASH = '.domsnap-trash';
+
+/** Where an operation's trash of a file goes. */
+export const trashFolder = (path: string, operation: string): string =>
+  join(dirname(path), TRASH, operation);
+
+/** The manifest of a trash folder. */
+export const manifestOf = (folder: string): string => join(folder, 'manifest.json');
+
+/**
+ * Move a file to the trash beside it, durably; the manifest names it before it moves. One that is
+ * gone is fine, wherever it went. Throws StepError `busy` while a tool is at work on it.
+ */
+export async function trash(
+  path: string,
+  operation: string,
+  nowMs: number,
+  { log }: CallContext,
+): Promise<void> {
+  if (await toolAtWork(path)) throw new StepError('busy', `a tool is still at work on ${path}`);
+  await dropDraft(path);
+  if (!(await fileExists(path))) return;
+  const folder = trashFolder(path, operation);
+  await makeFolder(dirname(folder), 0o700, log);
+  await makeFolder(folder, 0o700, log);
+  const manifest = await readManifest(folder, operation);
+  const name = await freeName(folder, basename(path));
+  const { sizeBytes } = await fileSize(path).catch(() => ({ sizeBytes: 0 }));
+  const entry = { name, from: path, bytes: sizeBytes, at: nowMs };
+  const files = [...manifest.files.filter(file => file.name !== name), entry];
+  const text = `${JSON.stringify({ operation, files }, null, 2)}\n`;
+  await replaceFile(manifestOf(folder), text, 0o600, log);
+  await moveDurably(path, join(folder, name), log);
+}
+
+/** The manifest, or an empty one. Throws StepError `bad-image` for one that nobody of ours wrote. */
+export async function readManifest(folder: string, operation: string): Promise<Manifest> {
+  const path = manifestOf(folder);
+  if (!(await fileExists(path))) return { operation, files: [] };
+  try {
+    return Manifest.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    throw badImage(path, 'is not a manifest of domsnap');
+  }
+}
+
+/** A file that was made anew after it went to the trash goes there again, under another name. */
+async function freeName(folder: string, wanted: string): Promise<string> {
+  for (let n = 1; ; n += 1) {
+    const name = n === 1 ? wanted : `${wanted}.${n}`;
+    if (name !== 'manifest.json' && !(await fileExists(join(folder, name)))) return name;
+  }
+}

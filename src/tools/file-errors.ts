@@ -1,0 +1,36 @@
+import { type CallSink, startCall } from './call-log.ts';
+import { errnoOf, ToolError, type ToolErrorCode } from './tool-error.ts';
+
+const codeOfErrno: { readonly [errno: string]: ToolErrorCode } = {
+  ENOENT: 'missing',
+  ENOTDIR: 'missing',
+  ABORT_ERR: 'aborted',
+};
+
+/** The ToolError for a failed file operation; `errno` is in its detail (`ENOSPC`, `EEXIST`, …). */
+export function fileError(operation: string, path: string, cause: unknown): ToolError {
+  if (cause instanceof ToolError) return cause;
+  const errno = errnoOf(cause) ?? 'unknown';
+  const detail = { operation, path, errno };
+  const message = `${operation} ${path}: ${errno}`;
+  return new ToolError('file', codeOfErrno[errno] ?? 'failed', message, detail, cause);
+}
+
+/** Runs one file operation, logged as a tool call, its failure turned into a ToolError. */
+export async function fileCall<T>(
+  log: CallSink,
+  command: readonly [operation: string, path: string, ...rest: string[]],
+  act: () => Promise<T>,
+): Promise<T> {
+  const end = startCall(log, 'file', command);
+  try {
+    const result = await act();
+    end('ok', typeof result === 'string' || typeof result === 'number' ? String(result) : '');
+    return result;
+  } catch (cause) {
+    const error = fileError(command[0], command[1], cause);
+    const { errno } = error.detail;
+    end(typeof errno === 'string' ? errno : error.code, '');
+    throw error;
+  }
+}

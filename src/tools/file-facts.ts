@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { type BigIntStats, createReadStream, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { lstat, stat, statfs } from 'node:fs/promises';
+import type { CallSink } from './call-log.ts';
+import { fileCall, fileError } from './file-errors.ts';
+
+// Read-only questions about files. They throw ToolError `missing` or `failed`; the cheap ones are
+// not logged as tool calls, since they change nothing and say nothing that an audit needs.
+
+/** Bytes that an unprivileged process may still write to the file system of `folder`. */
+export async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder).catch(cause => {
+    throw fileError('statfs', folder, cause);
+  });
+  return bavail * bsize;
+}
+
+/** The SHA-256 of a file, in hex; 1 to 3 s per GiB. Throws `aborted` too. */
+export function sha256File(
+  path: string,
+  log: CallSink,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<string> {
+  return fileCall(log, ['sha256', path], async () => {
+    const hash = createHash('sha256');
+    const stream = createReadStream(path, {
+      highWaterMark: 1024 * 1024,
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    for await (const chunk of stream) hash.update(chunk);
+    return hash.digest('hex');
+  });
+}
+
+/** A file's length, and what it occupies (less if it has holes). Zero length for block devices. */
+export async function fileSize(
+  path: string,
+): Promise<{ readonly sizeBytes: number; readonly allocatedBytes: number }> {
+  const found = await statOf(path);
+  return { sizeBytes: Number(found.size), allocatedBytes: Number(found.blocks) * 512 };
+}
+
+/** Who owns a file, and its permission bits. */
+export async function ownerOf(
+  path: string,
+): Promise<{ readonly uid: number; readonly gid: number; readonly mode: number }> {
+  const found = await statOf(path);
+  return { uid: Number(found.uid), gid: Number(found.gid), mode: Number(found.mode & 0o7777n) };
+}
+
+/** Whether there is anything under that name, a dangling link too. */
+export async function fileExists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (cause) {
+    const error = fileError('lstat', path, cause);
+    if (error.code === 'missing') return false;
+    throw error;
+  }
+}
+
+/** Whether two names mean the same file or device. False if either is missing. */
+export async function sameFile(a: string, b: string): Promise<boolean> {
+  const [first, second] = await Promise.all([stat(a, bigint), stat(b, bigint)]).catch(() => []);
+  return first !== undefined && second !== undefined && identity(first) === identity(second);
+}
+
+/**
+ * The pids of other processes that have the file open under whatever name, by /proc. Processes that
+ * we may not look into are not seen: complete for root, own processes only for others.
+ */
+export async function openedByOthers(path: string): Promise<number[]> {
+  const wanted = identity(await statOf(path));
+  return readdirSync('/proc')
+    .map(Number)
+    .filter(pid => Number.isInteger(pid) && pid !== process.pid && opened(pid, wanted));
+}
+
+const bigint = { bigint: true } as const;
+
+async function statOf(path: string): Promise<BigIntStats> {
+  return await stat(path, bigint).catch(cause => {
+    throw fileError('stat', path, cause);
+  });
+}
+
+/** A device is the same under each of its nodes; a file is its inode. */
+function identity(found: BigIntStats): string {
+  return found.isBlockDevice() ? `device ${found.rdev}` : `${found.dev}:${found.ino}`;
+}
+
+function opened(pid: number, wanted: string): boolean {
+  const folder = `/proc/${pid}/fd`;
+  let fds: string[];
+  try {
+    fds = readdirSync(folder);
+  } catch {
+    return false;
+  }
+  return fds.some(fd => {
+    try {
+      // The link's text spares a stat of the many sockets, pipes and event descriptors.
+      if (!readlinkSync(`${folder}/${fd}`).startsWith('/')) return false;
+      return identity(statSync(`${folder}/${fd}`, bigint)) === wanted;
+    } catch {
+      return false;
+    }
+  });
+}
