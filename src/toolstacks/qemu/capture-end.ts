@@ -1,0 +1,172 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Json } from '../../engine/json.ts';
+import { StepError } from '../../engine/step.ts';
+import { freeBytes } from '../../tools/file-facts.ts';
+import { fsyncFile } from '../../tools/files.ts';
+import { terminate } from '../../tools/process.ts';
+import type { CallContext, CaptureResult, DomainDeed } from '../port.ts';
+import { markBurnt, notSaved, report } from './capture.ts';
+import * as commands from './commands.ts';
+import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
+import { argvOf, processOf, type QemuProcess } from './process.ts';
+import { queryMigrate, UNDER_WAY } from './run-state.ts';
+import { readReport, removeReport } from './sink.ts';
+
+type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
+
+/** Wait until the memory is saved, whole and on disk; the images are locked again then. */
+export async function finishCapture(
+  life: Life,
+  { capture, path }: Of<'finishCapture'>,
+  context: CallContext,
+): Promise<Json> {
+  const { notes } = life;
+  const known = notes.read().capture;
+  if (known?.path === path && known.result) return await stillThere(path, known.result);
+  await untilSaved(life, path, context);
+  const sha256 = await untilReported(life, path, context);
+  // The sink must not sync: QEMU stands still in waitpid(2) until it ends.
+  await fsyncFile(path, context.log);
+  const result = { bytes: statSync(path).size, sha256 };
+  await leaveMigration(life, context.signal);
+  notes.write({ capture: { path, mode: capture, process: life.monitor.process(), result } });
+  removeReport(path);
+  return result;
+}
+
+async function stillThere(path: string, result: CaptureResult): Promise<Json> {
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size;
+  if (bytes === result.bytes) return { ...result };
+  throw new StepError('capture-lost', `the saved memory ${path} has changed since`, {
+    retryable: false,
+  });
+}
+
+async function untilSaved(life: Life, path: string, { signal, progress }: CallContext) {
+  const { monitor, notes } = life;
+  const { capture } = notes.read();
+  const process = monitor.process();
+  const same = capture?.path === path && capture.process?.startTicks === process?.startTicks;
+  if (!same) {
+    const message = `the QEMU that was saving its memory to ${path} is not there any more`;
+    throw new StepError('capture-lost', message, { retryable: false });
+  }
+  const ask = async () => {
+    const [migration] = await monitor.ask([queryMigrate], signal);
+    report(migration, progress);
+    if (migration.status === 'completed') return true;
+    if (migration.status === 'pre-switchover') await monitor.send([commands.migrateOn], signal);
+    else if (!UNDER_WAY.has(migration.status ?? '')) {
+      if (capture?.mode === 'background') markBurnt(life, 'a background capture failed in it');
+      throw notSaved(migration);
+    }
+    return undefined;
+  };
+  await until(life, ask, { signal, what: 'saving the memory', firstMs: 2 });
+}
+
+/** QEMU says `completed` a moment before the sink has read its last byte. */
+async function untilReported(life: Life, path: string, { signal }: CallContext): Promise<string> {
+  const ask = async () => {
+    const said = readReport(path);
+    if (said.state === 'done') return said.sha256;
+    if (said.state === 'failed') throw await notWritten(path);
+    return undefined;
+  };
+  const what = `waiting for the last bytes of ${path}`;
+  return await until(life, ask, { signal, what, firstMs: 2, withinMs: 30_000 });
+}
+
+async function notWritten(path: string): Promise<StepError> {
+  const folder = dirname(path);
+  const left = await freeBytes(folder).catch(() => Number.POSITIVE_INFINITY);
+  return left < 1024 * 1024
+    ? new StepError('no-space', `the file system of ${folder} is full: the memory was not saved`)
+    : new StepError('capture-failed', `the memory could not be written to ${path}`);
+}
+
+/** Call a capture off; the guest is left as QEMU leaves it, which may be standing or running. */
+export async function cancelCapture(
+  life: Life,
+  { capture }: Of<'cancelCapture'>,
+  context: CallContext,
+): Promise<Json> {
+  const { monitor, notes } = life;
+  const begun = notes.read().capture;
+  const [{ status = 'none' }] = await monitor.ask([queryMigrate], context.signal);
+  if (UNDER_WAY.has(status) && begun) {
+    if (capture === 'background') await runOut(life, begun.path, context);
+    else await cancel(life, context);
+  }
+  await leaveMigration(life, context.signal);
+  if (begun) removeReport(begun.path);
+  notes.write({ capture: undefined });
+  return { was: status };
+}
+
+async function cancel(life: Life, { signal }: CallContext): Promise<void> {
+  await life.monitor.send([commands.migrateCancel], signal);
+  await ended(life, signal, 'calling the saving of the memory off', 30_000);
+}
+
+/**
+ * A background capture is never cancelled: QEMU 7.2 would leave the memory write-protected, and hang
+ * with its guest at the next write. It runs out instead, into nothing, which is quick: the tools that
+ * write and digest are ended, and the sink only reads on.
+ */
+async function runOut(life: Life, path: string, { signal, log }: CallContext): Promise<void> {
+  const process = life.monitor.process();
+  for (const tool of process ? sinkTools(process, path) : []) {
+    await terminate(tool.pid, tool.startTicks, { graceMs: 1_000, log }).catch(() => undefined);
+  }
+  try {
+    await ended(life, signal, 'letting the background capture run out', 50_000);
+  } catch (error) {
+    markBurnt(life, 'a background capture could not be ended in it');
+    throw error;
+  }
+}
+
+/** The processes of the sink that only the file needs. */
+function sinkTools({ pid }: QemuProcess, path: string): QemuProcess[] {
+  const childrenOf = new Map<number, number[]>();
+  for (const entry of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
+    const parent = parentOf(entry);
+    if (parent !== null) childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), entry]);
+  }
+  const below = (one: number): number[] => {
+    const children = childrenOf.get(one) ?? [];
+    return [...children, ...children.flatMap(below)];
+  };
+  return below(pid).flatMap(one => {
+    const argv = argvOf(one) ?? [];
+    const isSink = (argv[0] === 'tee' && argv.includes(path)) || argv[0] === 'sha256sum';
+    const found = isSink ? processOf(one) : null;
+    return found ? [found] : [];
+  });
+}
+
+function parentOf(pid: number): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return null;
+  }
+}
+
+async function ended(life: Life, signal: AbortSignal, what: string, withinMs: number) {
+  const ask = async () => {
+    const [{ status }] = await life.monitor.ask([queryMigrate], signal);
+    return UNDER_WAY.has(status ?? '') ? undefined : true;
+  };
+  await until(life, ask, { signal, what, firstMs: 5, withinMs });
+}
+
+/** As QEMU was before: no modes set, and behind a saved memory its images locked again. */
+async function leaveMigration(life: Life, signal: AbortSignal): Promise<void> {
+  const [{ status }] = await life.monitor.ask([queryStatus], signal);
+  if (status === 'postmigrate') await takeImagesBack(life, signal);
+  await life.monitor.send([commands.captureModes(null), commands.captureSpeed(false)], signal);
+}

@@ -1,0 +1,158 @@
+import { chownSync, statSync } from 'node:fs';
+import { z } from 'zod';
+import type { Json } from '../../engine/json.ts';
+import { StepError } from '../../engine/step.ts';
+import type { CallContext, DomainDeed } from '../port.ts';
+import * as commands from './commands.ts';
+import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
+import type { Query } from './query.ts';
+import { type Migration, queryMigrate, UNDER_WAY } from './run-state.ts';
+import { emptyReport, readReport, reportPath, sinkUri } from './sink.ts';
+
+type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
+
+export const queryModes: Query<{ capability: string; state: boolean }[]> = {
+  command: 'query-migrate-capabilities',
+  schema: z.array(z.object({ capability: z.string(), state: z.boolean() })),
+};
+
+/** Set QEMU's migration to the capture's mode. Throws `refused` where this QEMU cannot. */
+export async function prepareCapture(
+  life: Life,
+  { capture }: Of<'prepareCapture'>,
+  { signal }: CallContext,
+): Promise<Json> {
+  const { monitor } = life;
+  const [modes] = await monitor.ask([queryModes], signal);
+  const isOn = (name: string) => modes.some(one => one.capability === name && one.state);
+  const wanted = { background: capture === 'background', pausing: capture !== 'background' };
+  const set =
+    isOn('background-snapshot') === wanted.background &&
+    isOn('pause-before-switchover') === wanted.pausing;
+  if (!set) {
+    if (capture === 'background') refuseBurnt(life);
+    await monitor.send([commands.captureModes(capture)], signal);
+    await monitor.send([commands.captureSpeed(true)], signal);
+  }
+  return { prepared: capture };
+}
+
+/** After a background capture went wrong, the same QEMU process must not try another. */
+export function burntBecause({ notes, monitor }: Life): string | null {
+  const { burnt } = notes.read();
+  const process = monitor.process();
+  const here =
+    burnt?.process.pid === process?.pid && burnt?.process.startTicks === process?.startTicks;
+  return burnt && here ? burnt.why : null;
+}
+
+function refuseBurnt(life: Life): void {
+  const why = burntBecause(life);
+  if (why === null) return;
+  throw new StepError('background-burnt', `no background capture in this QEMU process: ${why}`, {
+    retryable: false,
+  });
+}
+
+/** Begin to save memory; taken up where an earlier life left it. */
+export async function beginCapture(
+  life: Life,
+  { capture, path }: Of<'beginCapture'>,
+  context: CallContext,
+): Promise<Json> {
+  const { monitor, notes } = life;
+  const { signal } = context;
+  if (!(await begun(life, path, signal))) {
+    await prepareCapture(life, { do: 'prepareCapture', capture }, context);
+    const [{ status }] = await monitor.ask([queryStatus], signal);
+    // QEMU saves nothing twice from this state.
+    if (status === 'postmigrate') await takeImagesBack(life, signal);
+    makeReport(path);
+    notes.write({ capture: { path, mode: capture, process: monitor.process() } });
+    await monitor.send([commands.migrate(sinkUri(path))], signal);
+  }
+  if (capture === 'background') await untilGuestRuns(life, signal);
+  if (capture === 'precopy') await untilConverged(life, context);
+  return { begun: capture };
+}
+
+/** The shell that QEMU starts runs as QEMU's user: the report is to be as the memory file is. */
+function makeReport(path: string): void {
+  const { uid, gid } = statSync(path, { throwIfNoEntry: false }) ?? missingMemoryFile(path);
+  emptyReport(path);
+  const made = statSync(reportPath(path));
+  if (made.uid !== uid || made.gid !== gid) chownSync(reportPath(path), uid, gid);
+}
+
+function missingMemoryFile(path: string): never {
+  throw new StepError('missing', `the memory file ${path} does not exist`, { retryable: false });
+}
+
+/** Whether this very capture has been begun in this very process. */
+async function begun({ notes, monitor }: Life, path: string, signal: AbortSignal) {
+  const { capture } = notes.read();
+  const process = monitor.process();
+  if (capture?.path !== path || capture.process?.pid !== process?.pid) return false;
+  if (capture.process?.startTicks !== process?.startTicks) return false;
+  const [{ status }] = await monitor.ask([queryMigrate], signal);
+  return (
+    UNDER_WAY.has(status ?? '') || (status === 'completed' && readReport(path).state !== 'none')
+  );
+}
+
+/** QEMU lets the guest run by itself, once it sees every write to the memory. */
+async function untilGuestRuns(life: Life, signal: AbortSignal): Promise<void> {
+  const ask = async () => {
+    const [{ running }, migration] = await life.monitor.ask([queryStatus, queryMigrate], signal);
+    if (running) return true;
+    if (UNDER_WAY.has(migration.status ?? '')) return undefined;
+    if (migration.status === 'completed') return true;
+    markBurnt(life, 'a background capture failed in it');
+    throw notSaved(migration);
+  };
+  const what = 'waiting for the guest to run while its memory is saved';
+  try {
+    await until(life, ask, { signal, what, firstMs: 2, withinMs: 20_000 });
+  } catch (error) {
+    markBurnt(life, 'a background capture did not get under way in it');
+    throw error;
+  }
+}
+
+/** How long a guest may write its memory faster than it can be saved, before it is stopped for it. */
+const CONVERGE_MS = 30_000;
+
+async function untilConverged(life: Life, { signal, progress }: CallContext): Promise<void> {
+  const { monitor, clock } = life;
+  const forcedAtMs = clock.monotonicMs() + CONVERGE_MS;
+  let forced = false;
+  const ask = async () => {
+    const [migration] = await monitor.ask([queryMigrate], signal);
+    report(migration, progress);
+    if (migration.status === 'pre-switchover' || migration.status === 'completed') return true;
+    if (!UNDER_WAY.has(migration.status ?? '')) throw notSaved(migration);
+    const rounds = migration.ram?.['dirty-sync-count'] ?? 0;
+    if (!forced && (clock.monotonicMs() >= forcedAtMs || rounds > 20)) {
+      forced = true;
+      await monitor.send([commands.stop], signal);
+    }
+    return undefined;
+  };
+  await until(life, ask, { signal, what: 'saving the memory', firstMs: 5 });
+}
+
+export function markBurnt({ notes, monitor }: Life, why: string): void {
+  const process = monitor.process();
+  if (process) notes.write({ burnt: { process, why } });
+}
+
+/** Tells how far the memory is saved. */
+export function report({ ram }: Migration, progress: CallContext['progress']): void {
+  if (ram) progress({ done: ram.total - ram.remaining, total: ram.total, unit: 'bytes' });
+}
+
+/** The StepError for a capture that came to nothing. */
+export function notSaved(migration: Migration): StepError {
+  const why = migration['error-desc'] ?? `the migration is ${migration.status ?? 'not there'}`;
+  return new StepError('capture-failed', `the memory was not saved: ${why}`);
+}

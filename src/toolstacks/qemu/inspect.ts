@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import type { CallContext, DomainView } from '../port.ts';
+import { agentView } from './agent.ts';
+import { noCaptures, probeCaptures } from './captures.ts';
+import { deviceDigest } from './device-digest.ts';
+import { liveDisksOf } from './graph.ts';
+import { allJobs, blockJobOf } from './jobs.ts';
+import { type Life, viewBlocks } from './life.ts';
+import type { Query } from './query.ts';
+import { runStateOf } from './run-state.ts';
+
+const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | undefined }> = {
+  command: 'query-memory-size-summary',
+  schema: z.object({ 'base-memory': z.number(), 'plugged-memory': z.number().optional() }),
+};
+
+/** Everything that a plan asks about the domain. */
+export async function inspect(life: Life, context: CallContext): Promise<DomainView> {
+  const { runState, rawState } = await runStateOf(life, context);
+  const { monitor } = life;
+  const digest = deviceDigest(
+    life,
+    life.heads().map(({ device, head }) => ({ device, volume: head })),
+  );
+  if (runState === 'off') {
+    return {
+      runState,
+      rawState,
+      disks: [],
+      jobs: [],
+      deviceDigest: digest,
+      memoryBytes: 0,
+      captures: noCaptures('the domain is off'),
+      agent: { answers: false, why: 'the domain is off' },
+      version: '',
+    };
+  }
+  const [memory] = await monitor.ask([queryMemory], context.signal);
+  return {
+    runState,
+    rawState,
+    disks: liveDisksOf(await viewBlocks(life, context.signal)),
+    jobs: (await allJobs(life)).map(blockJobOf),
+    deviceDigest: digest,
+    memoryBytes: memory['base-memory'] + (memory['plugged-memory'] ?? 0),
+    captures: await probeCaptures(life, context.signal),
+    agent:
+      runState === 'running'
+        ? await agentView(life, context)
+        : { answers: false, why: 'the guest stands still' },
+    version: monitor.version(),
+  };
+}

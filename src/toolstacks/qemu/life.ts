@@ -1,0 +1,112 @@
+import { statSync } from 'node:fs';
+import { z } from 'zod';
+import type { DomainDisk } from '../../catalog/model.ts';
+import { type Clock, sleep } from '../../engine/clock.ts';
+import { StepError } from '../../engine/step.ts';
+import * as commands from './commands.ts';
+import type { QemuDomainConfig } from './domain-file.ts';
+import { type BlockView, blockView, queryBlock, queryGraph, queryNodes } from './graph.ts';
+import { Monitor } from './monitor.ts';
+import { Notes } from './notes.ts';
+import { folderOf } from './process.ts';
+import type { Query } from './query.ts';
+
+/** What all deeds on one domain share. */
+export interface Life {
+  readonly config: QemuDomainConfig;
+  readonly devices: readonly string[];
+  readonly clock: Clock;
+  readonly heads: () => readonly DomainDisk[];
+  readonly monitor: Monitor;
+  readonly notes: Notes;
+  /** The images as they were seen last, for plans. */
+  seen: BlockView | undefined;
+}
+
+/** Everything that a toolstack object holds on to. */
+export function lifeOf(
+  config: QemuDomainConfig,
+  options: { home: string; clock: Clock; heads: () => readonly DomainDisk[] },
+): Life {
+  const notes = new Notes(options.home, config.name);
+  return {
+    config,
+    devices: config.disks.map(({ device }) => device),
+    clock: options.clock,
+    heads: options.heads,
+    monitor: new Monitor(config, notes.path('pid')),
+    notes,
+    seen: undefined,
+  };
+}
+
+export const queryStatus: Query<{ status: string; running: boolean }> = {
+  command: 'query-status',
+  schema: z.object({ status: z.string(), running: z.boolean() }),
+};
+
+/** All images of the running domain, by one round trip. */
+export async function viewBlocks(life: Life, signal?: AbortSignal): Promise<BlockView> {
+  return (await viewWithStatus(life, signal)).view;
+}
+
+/**
+ * The images that a deed is about to change. Behind a saved memory QEMU stays in `postmigrate`, where
+ * it has let its image locks go and may not write: only `cont` takes them back.
+ */
+export async function viewForChange(life: Life, signal?: AbortSignal): Promise<BlockView> {
+  const { view, status } = await viewWithStatus(life, signal);
+  if (status !== 'postmigrate') return view;
+  await takeImagesBack(life, signal);
+  return viewBlocks(life, signal);
+}
+
+/**
+ * The guest may run for the microseconds between two commands of one write. The port's user knows of
+ * the saved memory, and wants the images locked more than that instant back.
+ */
+export async function takeImagesBack({ monitor }: Life, signal?: AbortSignal): Promise<void> {
+  await monitor.send([commands.cont, commands.stop], signal);
+}
+
+async function viewWithStatus(
+  life: Life,
+  signal: AbortSignal | undefined,
+): Promise<{ view: BlockView; status: string }> {
+  const { monitor, devices } = life;
+  const queries = [queryStatus, queryBlock, queryNodes, queryGraph] as const;
+  const [{ status }, blocks, nodes, graph] = await monitor.ask(queries, signal);
+  const relative = nodes.some(({ file }) => !file.startsWith('/'));
+  const folder = relative ? folderOf(monitor.process()?.pid ?? null) : '/';
+  life.seen = blockView(devices, blocks, nodes, graph, folder);
+  return { view: life.seen, status };
+}
+
+/** Whether the path is a block device, which QEMU opens by another driver than a file. */
+export function isBlockDevice(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isBlockDevice() ?? false;
+}
+
+/** Asks again and again, ever slower, until there is an answer. Throws StepError `aborted`, `timeout`. */
+export async function until<T>(
+  { clock }: Pick<Life, 'clock'>,
+  ask: () => Promise<T | undefined>,
+  options: { signal: AbortSignal; withinMs?: number; firstMs?: number; what: string },
+): Promise<T> {
+  const { signal, withinMs = Number.POSITIVE_INFINITY, what } = options;
+  const endsMs = clock.monotonicMs() + withinMs;
+  for (let pauseMs = options.firstMs ?? 20; ; pauseMs = Math.min(pauseMs * 1.3, 250)) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    checkAborted(signal, what);
+    if (clock.monotonicMs() >= endsMs) {
+      throw new StepError('timeout', `${what}: not within ${withinMs} ms`);
+    }
+    await sleep(clock, pauseMs, signal);
+  }
+}
+
+/** Throws StepError `aborted`. */
+export function checkAborted(signal: AbortSignal, what: string): void {
+  if (signal.aborted) throw new StepError('aborted', `${what}: called off`);
+}

@@ -1,0 +1,155 @@
+import type { Json } from '../../engine/json.ts';
+import { StepError } from '../../engine/step.ts';
+import type { CallContext, DomainDeed, Merge } from '../port.ts';
+import * as commands from './commands.ts';
+import type { BlockView, ImageNode } from './graph.ts';
+import { allJobs, cancelJobs, conclude, goOn, type Job, untilJobs } from './jobs.ts';
+import { type Life, viewBlocks, viewForChange } from './life.ts';
+import { closeStale, headOf, same } from './overlays.ts';
+
+type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
+
+/** Copy up into the tops; all wait at the end for each other. Called off, the jobs are too. */
+export async function mergeUp(
+  life: Life,
+  { merges }: Of<'mergeUp'>,
+  context: CallContext,
+): Promise<Json> {
+  const isDone = ({ chains }: BlockView, { device, top, base }: Merge) => {
+    const chain = chains[device] ?? [];
+    const at = indexOf(chain, top);
+    const below = chain[at + 1];
+    return at >= 0 && (base ? !!below && same(below.volume.path, base.path) : !below);
+  };
+  const ids = await begin(life, merges, isDone, commands.stream);
+  try {
+    await untilJobs(life, ids, ended, { progress: context.progress, abort: context.signal });
+  } catch (error) {
+    if (context.signal.aborted) await cancelJobs(life, ids, new AbortController().signal);
+    throw error;
+  }
+  await finish(life, merges, context);
+  return { merged: ids.length };
+}
+
+/**
+ * Write tops down into bases. Those within a chain are merged whole; heads only until they and their
+ * bases hold the same. Called off, the jobs go on: a base that was begun must be finished.
+ */
+export async function mergeDown(
+  life: Life,
+  { merges }: Of<'mergeDown'>,
+  context: CallContext,
+): Promise<Json> {
+  const ids = await begin(life, merges, hasMoved, commands.commit);
+  const arrived = (job: Job) => job.status === 'ready' || ended(job);
+  await untilJobs(life, ids, arrived, { progress: context.progress, abort: context.signal });
+  const ready = new Set(await readyAmong(life, ids));
+  await finish(
+    life,
+    merges.filter(({ job }) => !ready.has(job)),
+    context,
+  );
+  return { merged: ids.length - ready.size, ready: ready.size };
+}
+
+/** Let the heads among the tops go over to their bases, all together, and close the tops. */
+export async function pivotMerges(
+  life: Life,
+  { merges }: Of<'pivotMerges'>,
+  context: CallContext,
+): Promise<Json> {
+  const view = await viewBlocks(life);
+  const jobs = await allJobs(life);
+  const ids = merges.map(({ job }) => job).filter(id => jobs.some(one => one.id === id));
+  const unready = merges.find(one => !hasMoved(view, one) && !ids.includes(one.job));
+  if (unready) {
+    const message = `${unready.top.path} is still the head of ${unready.device}, and no job merges it`;
+    throw new StepError('not-ready', message, { retryable: false });
+  }
+  const early = jobs.find(({ id, status }) => ids.includes(id) && !LATE.has(status));
+  if (early) {
+    throw new StepError('not-ready', `the block job ${early.id} is ${early.status}, not ready`);
+  }
+  const ready = await readyAmong(life, ids);
+  await life.monitor.send(ready.map(id => commands.jobCommand('job-complete', id)));
+  // The guest stands still: from here on nothing is called off.
+  const abort = new AbortController().signal;
+  await untilJobs(life, ids, ended, { progress: context.progress, abort, firstMs: 2 });
+  await finish(life, merges, context);
+  return { pivoted: ids.length };
+}
+
+/** The states of a commit from the moment on that all data is in the base. */
+const LATE: ReadonlySet<string> = new Set(['ready', 'waiting', 'pending', 'concluded']);
+
+const ended = ({ status }: Job): boolean => status === 'pending' || status === 'concluded';
+
+/** The jobs that are to be waited for: those that an earlier life began, and those begun now. */
+async function begin(
+  life: Life,
+  merges: readonly Merge[],
+  isDone: (view: BlockView, merge: Merge) => boolean,
+  command: typeof commands.stream,
+): Promise<string[]> {
+  const view = await viewForChange(life);
+  const jobs = await allJobs(life);
+  const ids: string[] = [];
+  for (const merge of merges) {
+    const job = jobs.find(({ id }) => id === merge.job);
+    const failed = job?.status === 'concluded' && job.error !== undefined;
+    if (failed) await life.monitor.send([commands.jobCommand('job-dismiss', merge.job)]);
+    const going = job !== undefined && !failed;
+    if (!going && isDone(view, merge)) continue;
+    if (!going) await life.monitor.send([command(merge, nodesOf(view, merge))]);
+    ids.push(merge.job);
+  }
+  await goOn(life, ids);
+  return ids;
+}
+
+/** All jobs are at their end: let them take effect together, and see that they did. */
+async function finish(
+  life: Life,
+  merges: readonly Merge[],
+  context: Pick<CallContext, 'progress'>,
+): Promise<void> {
+  await conclude(
+    life,
+    merges.map(({ job }) => job),
+    context,
+  );
+  await closeStale(life);
+}
+
+async function readyAmong(life: Life, ids: readonly string[]): Promise<string[]> {
+  const jobs = await allJobs(life);
+  return jobs
+    .filter(({ id, status }) => ids.includes(id) && status === 'ready')
+    .map(({ id }) => id);
+}
+
+/** Downwards: the top is out of the chain, and the base is in it. */
+function hasMoved({ chains }: BlockView, { device, top, base }: Merge): boolean {
+  const chain = chains[device] ?? [];
+  return indexOf(chain, top) < 0 && base !== null && indexOf(chain, base) >= 0;
+}
+
+function nodesOf(view: BlockView, { device, top, base }: Merge): commands.MergeNodes {
+  const chain = view.chains[device] ?? [];
+  const at = indexOf(chain, top);
+  const below = base ? indexOf(chain, base) : chain.length;
+  if (at < 0 || below <= at) {
+    const names = chain.map(({ volume }) => volume.path).join(' over ');
+    const message = `${top.path} does not stand on ${base?.path ?? 'anything'}; ${device} has ${names}`;
+    throw new StepError('wrong-chain', message, { retryable: false });
+  }
+  return {
+    head: headOf(view, device).name,
+    top: chain[at]!.name,
+    base: chain[below]?.name ?? null,
+  };
+}
+
+const indexOf = (chain: readonly ImageNode[], { path }: { path: string }): number =>
+  chain.findIndex(({ volume }) => same(volume.path, path));

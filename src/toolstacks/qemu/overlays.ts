@@ -1,0 +1,117 @@
+import { statSync } from 'node:fs';
+import type { Json } from '../../engine/json.ts';
+import { StepError } from '../../engine/step.ts';
+import type { CallContext, DomainDeed, Overlay } from '../port.ts';
+import * as commands from './commands.ts';
+import type { BlockView, ImageNode } from './graph.ts';
+import { isBlockDevice, type Life, viewBlocks, viewForChange } from './life.ts';
+import { isOwnNode } from './node-names.ts';
+
+type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
+
+/** Open overlays, unused. Those that are open already stay as they are. */
+export async function attachOverlays(
+  life: Life,
+  { overlays }: Of<'attachOverlays'>,
+  { signal }: CallContext,
+): Promise<Json> {
+  const { images } = await viewForChange(life, signal);
+  const missing = overlays.filter(overlay => !attached(images, overlay));
+  for (const overlay of missing) {
+    await life.monitor.send([commands.attach(overlay, isBlockDevice)], signal);
+  }
+  return { attached: missing.length };
+}
+
+/** Close volumes, those that are open. Throws `in-use` for one that something stands on or uses. */
+export async function detachVolumes(
+  life: Life,
+  { volumes }: Of<'detachVolumes'>,
+  { signal }: CallContext,
+): Promise<Json> {
+  const { images } = await viewBlocks(life, signal);
+  const open = images.filter(({ volume }) => volumes.some(({ path }) => same(path, volume.path)));
+  const [inUse] = open.filter(({ used }) => used);
+  if (inUse) {
+    const message = `${inUse.volume.path} is in use by the domain and is not closed`;
+    throw new StepError('in-use', message, { retryable: false });
+  }
+  for (const { name } of open) await life.monitor.send([commands.detach(name)], signal);
+  return { detached: open.length };
+}
+
+/** All disks at one instant, or none: one question and one transaction while the guest stands still. */
+export async function snapshotDisks(
+  life: Life,
+  { external, internal }: Of<'snapshotDisks'>,
+  { signal }: CallContext,
+): Promise<Json> {
+  const view = await viewForChange(life, signal);
+  const taken =
+    external.filter(one => same(headOf(view, one.device).volume.path, one.volume.path)).length +
+    internal.filter(one => headOf(view, one.device).tags.includes(one.tag)).length;
+  const all = external.length + internal.length;
+  if (taken === all) return { taken: 0 };
+  if (taken > 0) {
+    const message = `${taken} of ${all} disks show the snapshot already: somebody else changes them`;
+    throw new StepError('half-done', message, { retryable: false });
+  }
+  for (const overlay of external) {
+    if (!attached(view.images, overlay)) {
+      const message = `${overlay.volume.path} is not open in the domain`;
+      throw new StepError('not-attached', message, { retryable: false });
+    }
+  }
+  const nodeOf = (device: string) => headOf(view, device).name;
+  await life.monitor.send([commands.snapshot(external, internal, nodeOf)], signal);
+  return { taken: all };
+}
+
+/** Drop internal snapshots from the heads; those that are not there are dropped already. */
+export async function dropTags(
+  life: Life,
+  { internal }: Of<'dropTags'>,
+  { signal }: CallContext,
+): Promise<Json> {
+  const view = await viewForChange(life, signal);
+  const present = internal.filter(({ device, tag }) => headOf(view, device).tags.includes(tag));
+  for (const { device, tag } of present) {
+    await life.monitor.send([commands.dropTag(headOf(view, device).name, tag)], signal);
+  }
+  return { dropped: present.length };
+}
+
+/** The tags in each head. */
+export function tagsOf({ chains }: BlockView): Record<string, readonly string[]> {
+  return Object.fromEntries(
+    Object.entries(chains).map(([device, chain]) => [device, chain[0]?.tags ?? []]),
+  );
+}
+
+/**
+ * Close the images of domsnap's own naming that nothing uses any more: QEMU keeps what it was told to
+ * open, and with it the lock. Nothing of another's is touched.
+ */
+export async function closeStale(life: Life): Promise<void> {
+  const { images } = await viewBlocks(life);
+  for (const { name, used } of images) {
+    if (!used && isOwnNode(name, life.devices)) await life.monitor.send([commands.detach(name)]);
+  }
+}
+
+/** The image that a device writes to. Throws StepError `no-disk`. */
+export function headOf({ chains }: BlockView, device: string): ImageNode {
+  const head = chains[device]?.[0];
+  if (head) return head;
+  throw new StepError('no-disk', `the domain has no disk ${device}`, { retryable: false });
+}
+
+/** Whether two paths name the same image, whatever way a header or a person wrote them. */
+export function same(a: string, b: string): boolean {
+  if (a === b) return true;
+  const [first, second] = [a, b].map(path => statSync(path, { throwIfNoEntry: false }));
+  return !!first && first.dev === second?.dev && first.ino === second.ino;
+}
+
+const attached = (images: readonly ImageNode[], overlay: Overlay): boolean =>
+  images.some(({ volume }) => same(volume.path, overlay.volume.path));

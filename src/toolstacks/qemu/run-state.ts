@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import type { Json } from '../../engine/json.ts';
+import { StepError } from '../../engine/step.ts';
+import type { CallContext, RunState } from '../port.ts';
+import * as commands from './commands.ts';
+import { type Life, queryStatus } from './life.ts';
+import type { Query } from './query.ts';
+
+/** What is known of a migration; QEMU answers `{}` where there never was one. */
+export interface Migration {
+  readonly status?: string | undefined;
+  readonly 'error-desc'?: string | undefined;
+  readonly 'blocked-reasons'?: readonly string[] | undefined;
+  readonly ram?:
+    | { readonly total: number; readonly remaining: number; readonly 'dirty-sync-count': number }
+    | undefined;
+}
+
+export const queryMigrate: Query<Migration> = {
+  command: 'query-migrate',
+  schema: z.object({
+    status: z.string().optional(),
+    'error-desc': z.string().optional(),
+    'blocked-reasons': z.array(z.string()).optional(),
+    ram: z
+      .object({ total: z.number(), remaining: z.number(), 'dirty-sync-count': z.number() })
+      .optional(),
+  }),
+};
+
+/** How the domain stands, with QEMU's own word for it. */
+export async function runStateOf(
+  life: Life,
+  { signal }: CallContext,
+): Promise<{ runState: RunState; rawState: string }> {
+  const { monitor, notes } = life;
+  if (!(await monitor.reachable(signal))) return { runState: 'off', rawState: 'off' };
+  const [{ status, running }, migration] = await monitor.ask([queryStatus, queryMigrate], signal);
+  const migrating = UNDER_WAY.has(migration.status ?? '');
+  const foreign = migrating && !notes.read().capture;
+  const rawState = migrating ? `${status}, migration ${migration.status}` : status;
+  if (foreign) return { runState: 'other', rawState };
+  if (running) return { runState: status === 'running' ? 'running' : 'other', rawState };
+  return { runState: STANDING.has(status) ? 'paused' : 'other', rawState };
+}
+
+/** A migration that has not come to its end. */
+export const UNDER_WAY: ReadonlySet<string> = new Set([
+  'setup',
+  'active',
+  'pre-switchover',
+  'device',
+  'cancelling',
+  'wait-unplug',
+  'postcopy-active',
+  'postcopy-paused',
+  'postcopy-recover',
+  'colo',
+]);
+
+/** The states from which `cont` lets the guest run, and in which nothing else is going on. */
+const STANDING: ReadonlySet<string> = new Set([
+  'paused',
+  'prelaunch',
+  'postmigrate',
+  'finish-migrate',
+]);
+
+/** Stop the processors, and see that they stand. Drains and flushes the disks. */
+export async function pause({ monitor }: Life, { signal }: CallContext): Promise<Json> {
+  const [, status] = await monitor.send([commands.stop, queryStatus], signal);
+  const state = queryStatus.schema.parse(status);
+  if (!state.running) return { status: state.status };
+  throw new StepError('not-paused', 'somebody else let the guest run again at once');
+}
+
+/** Let the guest run, and see that it does. */
+export async function resume({ monitor }: Life, { signal }: CallContext): Promise<Json> {
+  const [, status] = await monitor.send([commands.cont, queryStatus], signal);
+  const state = queryStatus.schema.parse(status);
+  if (state.running) return { status: state.status };
+  throw new StepError('not-running', `the guest stands still again at once: ${state.status}`);
+}

@@ -1,0 +1,55 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+
+// Saved memory goes through a shell that QEMU starts, since `exec:` is what QEMU 7.2 has that writes
+// to a file and outlives us. What the shell is to do is fixed; only quoted paths vary.
+
+/** A word that /bin/sh takes as it is: within single quotes only a single quote is special. */
+const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** Where the sink says how it went, beside the memory file. */
+export const reportPath = (path: string): string => `${path}.report`;
+
+/**
+ * The way to the memory file: `tee` writes it, and passes the same bytes on to be digested. A write
+ * that fails (a full disk) is told in the report.
+ *
+ * Whatever fails, the sink reads to the end. A QEMU 7.2 that cannot write the memory out, or is told
+ * to cancel, leaves its memory write-protected after a background capture, and hangs for good with
+ * its guest (measured; `ram_write_tracking_stop` is only called on success).
+ */
+export function sinkUri(path: string): string {
+  const report = quoted(reportPath(path));
+  return [
+    'exec:{ echo begun >&3;',
+    `{ tee -- ${quoted(path)} || echo failed >&3; cat >/dev/null; } |`,
+    '{ sha256sum >&3; cat >/dev/null; };',
+    `} 3>>${report} || cat >/dev/null`,
+  ].join(' ');
+}
+
+/** The way back: the saved memory into a QEMU that waits for it. */
+export const sourceUri = (path: string): string => `exec:cat -- ${quoted(path)}`;
+
+/** What the sink has said so far. */
+export type SinkReport =
+  | { readonly state: 'none' | 'begun' | 'failed' }
+  | { readonly state: 'done'; readonly sha256: string };
+
+/** Reads the report. */
+export function readReport(path: string): SinkReport {
+  if (!existsSync(reportPath(path))) return { state: 'none' };
+  const text = readFileSync(reportPath(path), 'utf8').slice(0, 1000);
+  const done = /^begun\n([0-9a-f]{64}) {2}-\n$/.exec(text);
+  if (done) return { state: 'done', sha256: done[1]! };
+  if (text.includes('failed')) return { state: 'failed' };
+  return { state: text.startsWith('begun') ? 'begun' : 'none' };
+}
+
+/** An empty report, 0600; the shell only appends, so that it never makes a file of its own mode. */
+export function emptyReport(path: string): void {
+  writeFileSync(reportPath(path), '', { mode: 0o600 });
+}
+
+export function removeReport(path: string): void {
+  rmSync(reportPath(path), { force: true });
+}
