@@ -1,8 +1,10 @@
+import { dirname, resolve } from 'node:path';
 import type { Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
-import { fileExists } from '../tools/file-facts.ts';
+import { fileExists, fileSize, isRegularFile } from '../tools/file-facts.ts';
 import { type ImageFormat, imageFormat } from '../tools/image-format.ts';
-import { type ImageInfo, imageInfo } from '../tools/qemu-img.ts';
+import { readQcow2Header } from '../tools/qcow2-header.ts';
+import { imageInfo } from '../tools/qemu-img.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 import type { ImageView } from './port.ts';
 import { asStep, badImage } from './step-error.ts';
@@ -18,14 +20,15 @@ export function knownFormat({ path, format }: Volume): ImageFormat {
 }
 
 /**
- * What the header of one image says; nothing below it is opened (12 ms).
+ * What the header of one image says; nothing below it is opened. A plan asks this of every image of a
+ * domain, so the two usual formats are read here (0.3 ms); the others are asked of qemu-img (12 ms).
  * `inUse`: a running domain has it open, so it is read in spite of the domain's lock.
  * `dataBytes` is what the file occupies: an estimate from above, which costs nothing.
  * Throws StepError `missing`, `bad-image`, `in-use`.
  */
 export async function viewImage(
   volume: Volume,
-  { log, signal }: CallContext,
+  context: CallContext,
   inUse = false,
 ): Promise<ImageView> {
   const format = knownFormat(volume);
@@ -33,19 +36,68 @@ export async function viewImage(
     if (!(await fileExists(volume.path))) {
       throw new StepError('missing', `${volume.path} is not there`, { retryable: false });
     }
-    const info = await imageInfo(volume.path, format, { log, signal, shared: inUse });
-    if (info.corrupt) throw badImage(volume.path, 'is marked as corrupt');
-    if (info.dataFile !== null) throw badImage(volume.path, 'keeps its data in another file');
-    const allocatedBytes = info.allocatedBytes ?? info.virtualSizeBytes;
-    return {
-      volume,
-      virtualBytes: info.virtualSizeBytes,
-      allocatedBytes,
-      dataBytes: allocatedBytes,
-      backing: backingOf(info),
-      tags: info.snapshots.map(({ tag }) => tag),
-    };
+    // Only the tool asks the kernel whether somebody else holds the image.
+    if (!inUse || !(await isRegularFile(volume.path))) {
+      return byTool(volume, format, context, inUse);
+    }
+    if (format === 'raw') return rawView(volume);
+    return format === 'qcow2' ? qcow2View(volume) : byTool(volume, format, context, inUse);
   });
+}
+
+/** A raw image is what its file is: nothing in it is a header, whatever a guest wrote there. */
+async function rawView(volume: Volume): Promise<ImageView> {
+  const { sizeBytes, allocatedBytes } = await fileSize(volume.path);
+  const dataBytes = allocatedBytes;
+  return { volume, virtualBytes: sizeBytes, allocatedBytes, dataBytes, backing: null, tags: [] };
+}
+
+async function qcow2View(volume: Volume): Promise<ImageView> {
+  const { path } = volume;
+  const header = await readQcow2Header(path);
+  if (header.corrupt) throw badImage(path, 'is marked as corrupt');
+  if (header.dataFile) throw badImage(path, 'keeps its data in another file');
+  const { allocatedBytes } = await fileSize(path);
+  const { backingFile, backingFormat } = header;
+  // QEMU takes "protocol:…" for something else than a file; so does this.
+  const isFile = backingFile !== null && !/^[A-Za-z0-9+.-]+:/.test(backingFile);
+  if (backingFile !== null && !isFile) throw badImage(path, 'has a base that is not a plain file');
+  const known = imageFormat.safeParse(backingFormat);
+  const backing =
+    backingFile === null
+      ? null
+      : {
+          path: resolve(dirname(path), backingFile),
+          format: known.success ? known.data : null,
+        };
+  return {
+    volume,
+    virtualBytes: header.virtualSizeBytes,
+    allocatedBytes,
+    dataBytes: allocatedBytes,
+    backing: backingOf({ path, backing }),
+    tags: header.tags,
+  };
+}
+
+async function byTool(
+  volume: Volume,
+  format: ImageFormat,
+  { log, signal }: CallContext,
+  inUse: boolean,
+): Promise<ImageView> {
+  const info = await imageInfo(volume.path, format, { log, signal, shared: inUse });
+  if (info.corrupt) throw badImage(volume.path, 'is marked as corrupt');
+  if (info.dataFile !== null) throw badImage(volume.path, 'keeps its data in another file');
+  const allocatedBytes = info.allocatedBytes ?? info.virtualSizeBytes;
+  return {
+    volume,
+    virtualBytes: info.virtualSizeBytes,
+    allocatedBytes,
+    dataBytes: allocatedBytes,
+    backing: backingOf(info),
+    tags: info.snapshots.map(({ tag }) => tag),
+  };
 }
 
 /** The image and its bases, head first, each by the format that the one above it names. */
@@ -68,7 +120,13 @@ export async function viewChain(
   return chain;
 }
 
-function backingOf({ path, backing }: ImageInfo): Volume | null {
+function backingOf({
+  path,
+  backing,
+}: {
+  readonly path: string;
+  readonly backing: { readonly path: string; readonly format: string | null } | null;
+}): Volume | null {
   if (backing === null) return null;
   if (backing.format === null) {
     throw badImage(path, 'does not name the format of its base, and domsnap does not guess');

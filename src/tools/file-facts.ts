@@ -40,6 +40,11 @@ export async function fileSize(
   return { sizeBytes: Number(found.size), allocatedBytes: Number(found.blocks) * 512 };
 }
 
+/** Whether it is a plain file, and not a device or a folder. */
+export async function isRegularFile(path: string): Promise<boolean> {
+  return (await statOf(path)).isFile();
+}
+
 /** Who owns a file, and its permission bits. */
 export async function ownerOf(
   path: string,
