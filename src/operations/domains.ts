@@ -61,13 +61,13 @@ export async function startDomain(
     if ((await toolstack.runState(context)) === 'off') {
       const { images, catalog, clock } = session;
       const sources = { toolstack, images, catalog, context };
-      const facts = await survey(sources, domain, clock.newId(), clock.now());
+      const facts = await survey(sources, domain, clock.newId(), clock.now(), { agent: false });
       refuseAny(commonRefusals(facts));
       const heads = domain.disks.map(({ device, head }) => ({ device, volume: head }));
       const deed = { do: 'start' as const, heads, paused: options.paused ?? false };
       await toRefusal(() => toolstack.perform(deed, context));
     }
-    return toolstack.inspect(context);
+    return toolstack.inspect(context, { agent: false });
   });
 }
 
@@ -132,7 +132,9 @@ async function refuseBadDisks(session: Session, domain: Domain): Promise<void> {
   try {
     const context = freeContext();
     const sources = { toolstack, images, catalog, context };
-    const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now()));
+    const facts = await toRefusal(() =>
+      survey(sources, domain, clock.newId(), clock.now(), { agent: false }),
+    );
     refuseAny(commonRefusals(facts));
   } finally {
     await toolstack.close();

@@ -117,6 +117,11 @@ async function makePlan(
 ): Promise<Plan> {
   const { images, catalog, clock } = session;
   const sources = { toolstack, images, catalog, context: freeContext() };
-  const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now()));
+  const ask = { agent: mayFreeze(request) };
+  const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), ask));
   return planOf(request, facts);
 }
+
+/** Only a disk-only snapshot may freeze its guest: for all else its slow agent is left in peace. */
+const mayFreeze = (request: Request): boolean =>
+  request.operation === 'create' && request.memory === 'none' && request.quiesce !== 'no';

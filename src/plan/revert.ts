@@ -113,13 +113,14 @@ function memoryRefusals(
   const found = memoryFiles.get(memory.path);
   const refusals: Refusal[] = [];
   const disksOnly = `revert the disks alone with --off, and start ${domain.name} afresh`;
-  if (found !== memory.bytes) {
+  // qemu-img gives the length of a raw file in whole sectors; the digest is compared later, exactly.
+  if (found !== Math.ceil(memory.bytes / 512) * 512) {
     const what =
       found === undefined ? 'is not there' : `is ${found} bytes long, not ${memory.bytes}`;
     const message = `the memory file ${memory.path} ${what}`;
     refusals.push({ code: 'damaged', message, hint: disksOnly });
   }
-  if (view.deviceDigest !== memory.deviceDigest) {
+  if (view.nextDeviceDigest !== memory.deviceDigest) {
     refusals.push({
       code: 'other-devices',
       message: `${domain.name} has other devices than when its memory was saved: it would not fit`,

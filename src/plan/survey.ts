@@ -40,10 +40,11 @@ export async function survey(
   domain: Domain,
   operation: string,
   at: number,
+  ask: { readonly agent: boolean },
 ): Promise<Survey> {
   const { toolstack, images: store, catalog, context } = sources;
   const snapshots = catalog.snapshots(domain.name);
-  const view = await toolstack.inspect(context);
+  const view = await toolstack.inspect(context, ask);
   const images = new Map<string, ImageView>();
   const unreadable = new Map<string, string>();
   const roots = [

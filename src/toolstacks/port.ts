@@ -42,6 +42,8 @@ export interface DomainView {
   readonly jobs: readonly BlockJob[];
   /** Digest of what the machine looks like to its guest: of the running one, else of the next start. */
   readonly deviceDigest: string;
+  /** The same of the next start: another one where the configuration was changed while it runs. */
+  readonly nextDeviceDigest: string;
   readonly memoryBytes: number;
   /** Which captures work here, and why the others do not. */
   readonly captures: Readonly<Record<Capture, { readonly works: boolean; readonly why: string }>>;
@@ -133,7 +135,8 @@ export interface FreezeResult {
 
 /** One domain under one toolstack. Errors are StepErrors. */
 export interface Toolstack {
-  inspect(context: CallContext): Promise<DomainView>;
+  /** `agent: false` does not ask the guest's agent, which is slow to answer and not always needed. */
+  inspect(context: CallContext, ask?: { readonly agent: boolean }): Promise<DomainView>;
   runState(context: CallContext): Promise<RunState>;
   /** The chains of the running domain's disks; empty while it is off. */
   liveDisks(context: CallContext): Promise<readonly LiveDisk[]>;

@@ -122,6 +122,16 @@ export interface MergeNodes {
   readonly base: string | null;
 }
 
+/**
+ * Writes out what QEMU holds of an image in its own memory, and syncs it. QMP has no flush. Without
+ * it a stream that has concluded is lost with the process: the header names the new base already, but
+ * not all tables that lead to the copied data are in the file (measured on 7.2 with SIGKILL).
+ */
+export const flush = (node: string): QmpCommand => ({
+  command: 'human-monitor-command',
+  args: { 'command-line': `qemu-io ${node} flush` },
+});
+
 export const jobCommand = (
   what: 'job-complete' | 'job-finalize' | 'job-dismiss' | 'job-cancel' | 'job-resume',
   id: string,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { CallContext, DomainView } from '../port.ts';
 import { agentView } from './agent.ts';
 import { noCaptures, probeCaptures } from './captures.ts';
-import { deviceDigest } from './device-digest.ts';
+import { deviceDigest, nextDigest } from './device-digest.ts';
 import { liveDisksOf } from './graph.ts';
 import { allJobs, blockJobOf } from './jobs.ts';
 import { type Life, viewBlocks } from './life.ts';
@@ -15,20 +15,25 @@ const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | un
 };
 
 /** Everything that a plan asks about the domain. */
-export async function inspect(life: Life, context: CallContext): Promise<DomainView> {
+export async function inspect(
+  life: Life,
+  context: CallContext,
+  askAgent: boolean,
+): Promise<DomainView> {
   const { runState, rawState } = await runStateOf(life, context);
   const { monitor } = life;
-  const digest = deviceDigest(
-    life,
-    life.heads().map(({ device, head }) => ({ device, volume: head })),
-  );
+  const heads = life.heads().map(({ device, head }) => ({ device, volume: head }));
+  const digests = {
+    deviceDigest: deviceDigest(life, heads),
+    nextDeviceDigest: nextDigest(life, heads),
+  };
   if (runState === 'off') {
     return {
       runState,
       rawState,
       disks: [],
       jobs: [],
-      deviceDigest: digest,
+      ...digests,
       memoryBytes: 0,
       captures: noCaptures('the domain is off'),
       agent: { answers: false, why: 'the domain is off' },
@@ -41,13 +46,20 @@ export async function inspect(life: Life, context: CallContext): Promise<DomainV
     rawState,
     disks: liveDisksOf(await viewBlocks(life, context.signal)),
     jobs: (await allJobs(life)).map(blockJobOf),
-    deviceDigest: digest,
+    ...digests,
     memoryBytes: memory['base-memory'] + (memory['plugged-memory'] ?? 0),
     captures: await probeCaptures(life, context.signal),
-    agent:
-      runState === 'running'
-        ? await agentView(life, context)
-        : { answers: false, why: 'the guest stands still' },
+    agent: await agentOf(life, context, runState === 'running', askAgent),
     version: monitor.version(),
   };
+}
+
+async function agentOf(
+  life: Life,
+  context: CallContext,
+  running: boolean,
+  asked: boolean,
+): Promise<DomainView['agent']> {
+  if (!running) return { answers: false, why: 'the guest stands still' };
+  return asked ? agentView(life, context) : { answers: false, why: 'it was not asked' };
 }

@@ -4,7 +4,7 @@ import type { CallContext, DomainDeed, Merge } from '../port.ts';
 import * as commands from './commands.ts';
 import type { BlockView, ImageNode } from './graph.ts';
 import { allJobs, cancelJobs, conclude, goOn, type Job, untilJobs } from './jobs.ts';
-import { type Life, viewBlocks, viewForChange } from './life.ts';
+import { type Life, queryStatus, viewBlocks, viewForChange } from './life.ts';
 import { closeStale, headOf, same } from './overlays.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
@@ -72,6 +72,10 @@ export async function pivotMerges(
     throw new StepError('not-ready', `the block job ${early.id} is ${early.status}, not ready`);
   }
   const ready = await readyAmong(life, ids);
+  const [{ running }] = await life.monitor.ask([queryStatus]);
+  if (ready.length > 0 && running) {
+    throw new StepError('not-paused', 'a head goes over only while the guest stands still');
+  }
   await life.monitor.send(ready.map(id => commands.jobCommand('job-complete', id)));
   // The guest stands still: from here on nothing is called off.
   const abort = new AbortController().signal;
@@ -114,12 +118,25 @@ async function finish(
   merges: readonly Merge[],
   context: Pick<CallContext, 'progress'>,
 ): Promise<void> {
-  await conclude(
-    life,
-    merges.map(({ job }) => job),
-    context,
-  );
+  if (merges.length === 0) return;
+  const ids = merges.map(({ job }) => job);
+  await flushTargets(life, merges);
+  await conclude(life, ids, context);
+  await flushTargets(life, merges);
   await closeStale(life);
+}
+
+/** What the jobs have written must be in the files before a header relies on it. */
+async function flushTargets(life: Life, merges: readonly Merge[]): Promise<void> {
+  const view = await viewBlocks(life);
+  const targets = merges.flatMap(({ device, top, base }) =>
+    (view.chains[device] ?? []).filter(({ volume }) =>
+      [top, base].some(one => one !== null && same(one.path, volume.path)),
+    ),
+  );
+  const answers = await life.monitor.send(targets.map(({ name }) => commands.flush(name)));
+  const failed = answers.find(answer => answer !== '');
+  if (failed !== undefined) throw new StepError('io-error', `a flush failed: ${String(failed)}`);
 }
 
 async function readyAmong(life: Life, ids: readonly string[]): Promise<string[]> {

@@ -91,6 +91,12 @@ function previewMerge(
     top: nodeOf(life, merge.device, merge.top.path),
     base: merge.base && nodeOf(life, merge.device, merge.base.path),
   });
+  const flush = (merges: readonly Merge[]) =>
+    merges.flatMap(({ device, top, base }) =>
+      [top, ...(base ? [base] : [])].map(({ path }) =>
+        shown(commands.flush(nodeOf(life, device, path))),
+      ),
+    );
   const isHead = ({ device, top }: Merge) => headOf(life, device) === top.path;
   const close = (merges: readonly Merge[]) =>
     merges.map(({ device, top }) => shown(commands.detach(nodeOf(life, device, top.path))));
@@ -98,18 +104,28 @@ function previewMerge(
     case 'mergeUp':
       return [
         ...deed.merges.map(merge => shown(commands.stream(merge, nodes(merge)))),
+        ...flush(deed.merges),
         ...end(deed.merges),
+        ...flush(deed.merges),
       ];
     case 'mergeDown': {
       const inner = deed.merges.filter(merge => !isHead(merge));
       return [
         ...deed.merges.map(merge => shown(commands.commit(merge, nodes(merge)))),
+        ...flush(inner),
         ...end(inner),
+        ...flush(inner),
         ...close(inner),
       ];
     }
     case 'pivotMerges':
-      return [...all('job-complete', deed.merges), ...end(deed.merges), ...close(deed.merges)];
+      return [
+        ...all('job-complete', deed.merges),
+        ...flush(deed.merges),
+        ...end(deed.merges),
+        ...flush(deed.merges),
+        ...close(deed.merges),
+      ];
   }
 }
 

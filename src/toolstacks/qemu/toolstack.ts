@@ -40,7 +40,7 @@ export function qemuToolstack(config: QemuDomainConfig, options: QemuOptions): T
   const whileOn = async <T>(context: CallContext, off: T, work: () => Promise<T>): Promise<T> =>
     within(context, async () => ((await monitor.reachable(context.signal)) ? work() : off));
   return {
-    inspect: context => within(context, () => inspect(life, context)),
+    inspect: (context, ask) => within(context, () => inspect(life, context, ask?.agent ?? true)),
     runState: context => within(context, async () => (await runStateOf(life, context)).runState),
     liveDisks: context =>
       whileOn(context, [], async () => liveDisksOf(await viewBlocks(life, context.signal))),

@@ -1,0 +1,109 @@
+import { CommanderError } from 'commander';
+import { StepError } from '../engine/step.ts';
+import { HomeError } from '../journal/database.ts';
+import { SubjectBusyError } from '../journal/port.ts';
+import { UnrecoveredError } from '../operations/recover.ts';
+import { BusyError } from '../operations/session.ts';
+import { type Refusal, RefusedError } from '../plan/refusal.ts';
+import { EXIT, type Exit } from './exit-codes.ts';
+import { json, say, stylist } from './output.ts';
+
+/** Why a command did not do what was asked, before an operation came to an outcome. */
+export interface Failure {
+  readonly exit: Exit;
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  /** All reasons, where there are several. */
+  readonly refusals: readonly Refusal[];
+  /** What is known of the state of things. */
+  readonly now: string;
+  readonly stack?: string;
+}
+
+const UNTOUCHED = 'Nothing was touched.';
+
+/** What an error that reached the command line means. Anything that is not foreseen is a bug. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof CommanderError) return usageFailure(error);
+  if (error instanceof UnrecoveredError) return unrecovered(error);
+  if (error instanceof RefusedError) return refused(error);
+  if (error instanceof BusyError) return busy(error);
+  if (error instanceof SubjectBusyError) return busy(error);
+  if (error instanceof HomeError) {
+    const hint = 'name another folder by --home or DOMSNAP_HOME';
+    return failure(EXIT.refused, 'bad-home', error.message, hint);
+  }
+  if (error instanceof StepError) {
+    const exit = error.code === 'bad-domain-file' ? EXIT.usage : EXIT.refused;
+    return failure(exit, error.code, error.message, '');
+  }
+  if (error instanceof Error && error.name === 'LabError') {
+    return failure(EXIT.refused, 'lab', error.message, '');
+  }
+  return {
+    ...failure(EXIT.bug, 'bug', error instanceof Error ? error.message : String(error), ''),
+    hint: '‘domsnap recover’ brings an operation that was under way to its end',
+    now: 'This is a bug in domsnap; nothing more was done.',
+    stack: error instanceof Error ? (error.stack ?? '') : '',
+  };
+}
+
+/** Say it: to people on stderr, to programs as the last line of stdout. */
+export function tellFailure(failed: Failure, asJson: boolean): Exit {
+  const { exit, code, message, hint, refusals, now, stack } = failed;
+  if (stack !== undefined) say(stack);
+  if (asJson) {
+    json({ event: 'result', ok: false, exit, error: { code, message, hint, refusals, now } });
+    return exit;
+  }
+  const style = stylist(process.stderr);
+  for (const refusal of refusals.length > 0 ? refusals : [{ code, message, hint }]) {
+    const [first = '', ...rest] = refusal.message.split('\n');
+    say(`${style('red', 'domsnap:')} ${first}`);
+    for (const line of rest) say(`  ${line}`);
+    if (refusal.hint) say(`  ${style('cyan', '→')} ${refusal.hint}`);
+  }
+  say(now);
+  return exit;
+}
+
+function failure(exit: Exit, code: string, message: string, hint: string, now = UNTOUCHED): Failure {
+  return { exit, code, message, hint, refusals: [], now };
+}
+
+function refused({ refusals, usage }: RefusedError): Failure {
+  const [first] = refusals;
+  return {
+    ...failure(usage ? EXIT.usage : EXIT.refused, first?.code ?? 'refused', '', first?.hint ?? ''),
+    message: refusals.map(({ message }) => message).join('; '),
+    refusals,
+  };
+}
+
+function unrecovered({ refusals, report }: UnrecoveredError): Failure {
+  const causes = report.failures.map(({ step, message }) => `${step}: ${message}`);
+  return {
+    ...refused(new RefusedError(refusals)),
+    exit: EXIT.attention,
+    now: [`It waits in ${report.state}; nothing new was begun.`, ...causes].join('\n  '),
+  };
+}
+
+function busy(error: BusyError | SubjectBusyError): Failure {
+  const id = error.operation?.id;
+  const watch = id === undefined ? '' : `; 'domsnap log --operation ${id} --follow' watches it`;
+  return failure(EXIT.busy, 'busy', error.message, `--wait waits until it is free${watch}`);
+}
+
+/** What a wrong command line is answered with. */
+function usageFailure({ code, message }: CommanderError): Failure {
+  const [first = '', ...rest] = message.replace(/^error: /, '').split('\n');
+  const dash = code === 'commander.unknownOption' && !first.includes("'--");
+  const hints = [
+    ...rest.map(line => line.replace(/^\((.*)\)$/, '$1')),
+    ...(dash ? ['a name cannot begin with a dash'] : []),
+    '--help shows how it is used',
+  ];
+  return failure(EXIT.usage, code.replace('commander.', ''), first, hints.join('; '));
+}

@@ -1,0 +1,115 @@
+import type { Session } from '../operations/session.ts';
+import { type RunOptions, runRequest } from '../operations/run-request.ts';
+import { checkName } from '../plan/names.ts';
+import type { Request } from '../plan/request.ts';
+import { EXIT, type Exit } from './exit-codes.ts';
+import { failureOf, tellFailure } from './failure.ts';
+import type { Invocation } from './invocation.ts';
+import { withSession } from './open-home.ts';
+import { json } from './output.ts';
+import { jsonProgress, type Progress, peopleProgress } from './progress.ts';
+import { resultOf, tellResult } from './result.ts';
+import { type Interrupts, interrupts } from './signals.ts';
+import { type Watch, watch } from './watch.ts';
+
+/** Options of every command that changes a domain. */
+export interface MutateOptions {
+  /** Seconds; `true`: without limit. */
+  readonly wait?: number | true | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** Run a request, show its progress, and tell what came of it. Answers the exit code. */
+export async function mutate(
+  call: Invocation,
+  request: Request,
+  options: MutateOptions,
+): Promise<Exit> {
+  checkName('domain', request.domain);
+  if (request.name !== undefined) checkName('snapshot', request.name);
+  return withSession(
+    call,
+    session =>
+      watched(call, session, options, async (run, seen) => {
+        const begunMs = performance.now();
+        const report = await runRequest(session, request, run);
+        const result = await resultOf(session, report, seen, performance.now() - begunMs);
+        return () => {
+          if (call.json) json(result);
+          else tellResult(result, session, seen.plan());
+          return result.exit;
+        };
+      }),
+    options.reason,
+  );
+}
+
+/**
+ * Run `body` with progress, signals and logs. It answers how to tell its result, which is done when
+ * all progress has been shown.
+ */
+export async function watched(
+  call: Invocation,
+  session: Session,
+  { wait }: MutateOptions,
+  body: (run: RunOptions, seen: Watch) => Promise<() => Exit>,
+): Promise<Exit> {
+  const progress: Progress = call.json ? jsonProgress() : peopleProgress();
+  const seen = watch(session.journal, progress.sink);
+  const signals: Interrupts = interrupts(() => seen, progress.sink);
+  const observer = await logged(call, session, seen.observer);
+  const run: RunOptions = {
+    ...(wait === undefined ? {} : { waitMs: wait === true ? Infinity : wait * 1000 }),
+    signal: signals.abort,
+    abort: signals.abort,
+    park: signals.park,
+    observer,
+  };
+  let tell: () => Exit;
+  try {
+    tell = await body(run, seen);
+  } catch (error) {
+    tell = () => tellFailure(failed(error, signals, seen), call.json);
+  } finally {
+    signals.release();
+    await progress.close();
+  }
+  return tell();
+}
+
+function failed(error: unknown, signals: Interrupts, seen: Watch) {
+  const failure = failureOf(error);
+  if (failure.code === 'busy' && signals.abort.aborted) {
+    return { ...failure, exit: EXIT.rolledBack, code: 'aborted', message: 'called off while waiting' };
+  }
+  if (seen.recovered.length === 0 || failure.exit === EXIT.bug) return failure;
+  const earlier = seen.recovered.join(', ');
+  return { ...failure, now: `${failure.now} (Before that, ${earlier} was taken up again.)` };
+}
+
+/** Progress, and the log where there is one. */
+async function logged(
+  call: Invocation,
+  { journal }: Session,
+  shown: NonNullable<RunOptions['observer']>,
+): Promise<NonNullable<RunOptions['observer']>> {
+  if (!call.verbose && call.logFile === undefined) return shown;
+  const { logObserver, openLog } = await import('./log-writer.ts');
+  const log = openLog(call);
+  if (!log) return shown;
+  const written = logObserver(log, journal);
+  return {
+    planned: (plan, steps) => shown.planned?.(plan, steps),
+    recorded(record, decision) {
+      written.recorded?.(record, decision);
+      shown.recorded?.(record, decision);
+    },
+    called(effect, made) {
+      written.called?.(effect, made);
+    },
+    progressed(effect, progress) {
+      written.progressed?.(effect, progress);
+      shown.progressed?.(effect, progress);
+    },
+  };
+}

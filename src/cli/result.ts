@@ -1,0 +1,135 @@
+import type { Failure } from '../../machines/saga.ts';
+import { viewDomain } from '../operations/domains.ts';
+import type { Report } from '../operations/run-request.ts';
+import type { Session } from '../operations/session.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Exit } from './exit-codes.ts';
+import { EXIT } from './exit-codes.ts';
+import { out, say, stylist } from './output.ts';
+import { type SnapshotJson, snapshotJson } from './snapshot-json.ts';
+import { summaryOf } from './summary.ts';
+import type { Watch } from './watch.ts';
+
+/** The last line of a command that changes a domain. */
+export interface Result {
+  readonly event: 'result';
+  readonly ok: boolean;
+  readonly exit: Exit;
+  readonly operation: string;
+  readonly domain: string;
+  readonly name: string;
+  readonly case: string;
+  readonly outcome: Report['outcome'];
+  /** The state in which the operation waits, or its outcome. */
+  readonly state: string;
+  readonly failures: readonly Failure[];
+  /** How long a guest that ran stood still; null where it did not, or did not run before. */
+  readonly guestPauseMs: number | null;
+  readonly elapsedMs: number;
+  /** How the domain stands now; `unknown` where it does not say. */
+  readonly domainState: string;
+  /** The snapshot of a create or revert that was done. */
+  readonly snapshot: SnapshotJson | null;
+  /** Operations of earlier lives that were brought to their end first. */
+  readonly recovered: readonly string[];
+  readonly error?: { readonly code: string; readonly message: string; readonly hint: string };
+}
+
+const EXITS = { committed: EXIT.done, rolledBack: EXIT.rolledBack } as const;
+
+/** What became of an operation, with the state that its domain is in now. */
+export async function resultOf(
+  session: Session,
+  report: Report,
+  seen: Watch,
+  elapsedMs: number,
+): Promise<Result> {
+  const { operation, domain, name, caseId, outcome, failures, state } = report;
+  const exit = EXITS[outcome as keyof typeof EXITS] ?? EXIT.attention;
+  const made = caseId.startsWith('delete') ? undefined : session.catalog.snapshot(domain, name);
+  const result: Result = {
+    event: 'result',
+    ok: exit === EXIT.done,
+    exit,
+    operation,
+    domain,
+    name,
+    case: caseId,
+    outcome,
+    state,
+    failures,
+    guestPauseMs: seen.guestPauseMs(),
+    elapsedMs,
+    domainState: await stateOf(session, domain),
+    snapshot: outcome === 'committed' && made ? snapshotJson(made) : null,
+    recovered: seen.recovered.filter(id => id !== operation),
+  };
+  return result.ok ? result : { ...result, error: errorOf(result) };
+}
+
+/** Tell people: what was done on stdout; what went wrong, what is now and what to type on stderr. */
+export function tellResult(result: Result, session: Session, plan: Plan | undefined): void {
+  if (result.ok) {
+    out(summaryOf(result, session.catalog.domain(result.domain), plan, stylist(process.stdout)));
+    return;
+  }
+  const style = stylist(process.stderr);
+  const [operation = ''] = result.case.split('.');
+  const { message, hint } = errorOf(result);
+  say(`${style('red', 'domsnap:')} ${operation} ${result.domain} ${result.name}: ${message}`);
+  for (const { step, message: more } of result.failures.slice(1)) say(`  then ${step}: ${more}`);
+  say(`  ${stateSentence(result, plan?.input.runBefore)}`);
+  say(`  ${style('cyan', '→')} ${hint}`);
+}
+
+function errorOf({ outcome, state, failures, operation }: Result) {
+  const [first] = failures;
+  const cause = first ? `${first.step}: ${first.message}` : `it waits in ${state}`;
+  const log = `'domsnap log --operation ${operation}' shows every call`;
+  const recover = `'domsnap recover ${operation}' goes on; ${log}`;
+  switch (outcome) {
+    case 'rolledBack':
+      return first?.code === 'aborted'
+        ? { code: 'aborted', message: `called off in ${first.step}`, hint: log }
+        : { code: first?.code ?? 'failed', message: `failed in ${cause}`, hint: log };
+    case 'parked':
+      return { code: 'parked', message: `stopped before ${state}, as you asked`, hint: recover };
+    default:
+      return { code: 'needs-attention', message: `needs attention after ${cause}`, hint: recover };
+  }
+}
+
+/** What state the domain and its disks are in. */
+export function stateSentence(
+  { domain, domainState, outcome }: Pick<Result, 'domain' | 'domainState' | 'outcome'>,
+  runBefore?: string,
+): string {
+  const now = { running: 'runs', paused: 'stands still', off: 'is off' }[domainState];
+  const then = runBefore && runBefore !== domainState ? ` (before: ${runBefore})` : '';
+  const guest = `${domain} ${now ?? `is in the state ${domainState}`}${then}`;
+  switch (outcome) {
+    case 'committed':
+      return `${guest}.`;
+    case 'rolledBack':
+      return `${guest}, its disks are as before; nothing is left behind.`;
+    case 'parked':
+      return `${guest}; the operation is open, and nothing is lost.`;
+    default:
+      return `${guest}; its disks were left exactly as they are, so that nothing is lost.`;
+  }
+}
+
+/** Asked for a few seconds at most: a domain that hangs must not keep its own bad news back. */
+async function stateOf(session: Session, domain: string): Promise<string> {
+  const asked = viewDomain(session, domain).then(
+    ({ view }) => (view.runState === 'other' ? view.rawState : view.runState),
+    () => 'unknown',
+  );
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>(resolve => {
+    timer = setTimeout(resolve, ASK_MS, 'unknown');
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+}
+
+const ASK_MS = 5_000;
