@@ -72,8 +72,33 @@ export function forwardState(layout: Layout, step: SagaStep, index: number): obj
   return {
     ...effect(step.name, step.name, [onward], failed),
     meta: meta(step, { kind: 'forward', step: step.name, says: step.says, committed }),
-    ...(committed ? {} : { on: { ABORT: compensateFrom(layout, step, index) } }),
+    ...(committed ? {} : { on: callOffs(layout, step, index) }),
   };
+}
+
+/**
+ * ABORT goes back from here. INTERRUPTED is for a next life that finds itself in the window: a host that
+ * died took the window's records with it, so anything in the rest of the window may have happened too.
+ */
+function callOffs(layout: Layout, step: SagaStep, index: number): object {
+  const abort = { ABORT: compensateFrom(layout, step, index) };
+  if (!step.window) return abort;
+  return { ...abort, INTERRUPTED: compensateFrom(layout, step, windowEnd(layout, index)) };
+}
+
+/** The last step of the window around `index` that a compensation still covers. */
+function windowEnd({ steps, pivotAt }: Layout, index: number): number {
+  let end = index;
+  while (end < pivotAt && steps[end + 1]?.window) end += 1;
+  return end;
+}
+
+/** The first step of the window around `index`, or `index` itself. Never before the pivot's success. */
+function windowStart({ steps, pivotAt }: Layout, index: number): number {
+  if (!steps[index]?.window) return index;
+  let start = index;
+  while (start - 1 > pivotAt && steps[start - 1]?.window) start -= 1;
+  return start;
 }
 
 /** The state that takes a step's effect back. */
@@ -81,7 +106,7 @@ export function compensationState(layout: Layout, step: Undoable): object {
   const state = undoState(step.name);
   const behind = layout.undoOrder.slice(layout.undoOrder.indexOf(step) + 1);
   const onward = afterUndo(layout, behind, { attempt: 0 });
-  const passedOver = afterUndo(layout, behind, { attempt: 0, troubled: true }, step.undo.name);
+  const passedOver = afterUndo(layout, behind, { attempt: 0 }, step.undo.name);
   return {
     ...effect(state, step.undo.name, onward, [again(state), ...passedOver]),
     meta: meta(step, {
@@ -94,7 +119,8 @@ export function compensationState(layout: Layout, step: Undoable): object {
 }
 
 /** The three ends. In `needsAttention` RECOVER goes on: forward behind the pivot, else backward. */
-export function outcomeStates({ steps, pivotAt, undoOrder }: Layout): object {
+export function outcomeStates(layout: Layout): object {
+  const { steps, pivotAt, undoOrder } = layout;
   const end = (says: string): object => ({
     kind: 'outcome',
     step: '',
@@ -104,12 +130,24 @@ export function outcomeStates({ steps, pivotAt, undoOrder }: Layout): object {
     liveness: false,
     committed: false,
   });
-  const fresh = { attempt: 0, hold: false, troubled: false };
-  const forward = steps.slice(pivotAt + 1).map<Edge>((step, k) => ({
-    target: step.name,
-    guard: ({ context }) => context.reached === pivotAt + 1 + k,
-    actions: change(() => fresh),
-  }));
+  const fresh = { attempt: 0, hold: false, pivotInDoubt: false };
+  // Inside a window it goes on from the window's beginning: the guest was let run meanwhile.
+  const forward = steps.slice(pivotAt + 1).map<Edge>((_step, k) => {
+    const index = pivotAt + 1 + k;
+    const from = windowStart(layout, index);
+    return {
+      target: steps[from]?.name ?? 'committed',
+      guard: ({ context }) => context.reached === index,
+      actions: change(() => ({ ...fresh, reached: from })),
+    };
+  });
+  const doubtful: Edge[] = steps
+    .filter(step => step.pivot)
+    .map(step => ({
+      target: step.name,
+      guard: ({ context }) => context.pivotInDoubt,
+      actions: change(() => fresh),
+    }));
   const backward = undoOrder.map<Edge>(step => ({
     target: undoState(step.name),
     guard: ({ context }) => context.reached <= pivotAt && context.reached >= steps.indexOf(step),
@@ -120,7 +158,7 @@ export function outcomeStates({ steps, pivotAt, undoOrder }: Layout): object {
     rolledBack: { type: 'final', meta: end('as before') },
     needsAttention: {
       meta: end('waits for a person'),
-      on: { RECOVER: [...forward, ...backward, { target: 'rolledBack' }] },
+      on: { RECOVER: [...doubtful, ...forward, ...backward, { target: 'rolledBack' }] },
     },
   };
 }
@@ -154,6 +192,7 @@ function compensateFrom(layout: Layout, step: SagaStep, index: number): Edge[] {
       reached: index,
       attempt: 0,
       hold: held,
+      pivotInDoubt: held && step.pivot === true,
     }));
   const begun = layout.undoOrder.filter(other => layout.steps.indexOf(other) <= index);
   const life = begun.find(other => other.undo.liveness);
@@ -175,7 +214,6 @@ function giveUpForward(layout: Layout, step: SagaStep, index: number): Edge[] {
     failures: [...context.failures, failure(step.name, event)],
     attempt: 0,
     hold: true,
-    troubled: true,
   }));
   const life = layout.undoOrder.find(
     other => other.undo.liveness && layout.steps.indexOf(other) <= index,
@@ -183,7 +221,10 @@ function giveUpForward(layout: Layout, step: SagaStep, index: number): Edge[] {
   return [{ target: life ? undoState(life.name) : 'needsAttention', actions }];
 }
 
-/** From one compensation to the next that applies, or to the end. */
+/**
+ * From one compensation to the next that applies, or to the end. Where one has failed for good, the ones
+ * behind it may destroy what it still needs: then only the guest's life is seen to.
+ */
 function afterUndo(
   { steps }: Layout,
   behind: readonly Undoable[],
@@ -192,10 +233,9 @@ function afterUndo(
 ): Edge[] {
   const actions = change(({ context, event }) => ({
     ...update,
-    ...(failed ? { failures: [...context.failures, failure(failed, event)] } : {}),
-    ...(failed && inDoubt({ context, event }) ? { hold: true } : {}),
+    ...(failed ? { failures: [...context.failures, failure(failed, event)], hold: true } : {}),
   }));
-  const held = (scope: Scope) => scope.context.hold || (failed !== undefined && inDoubt(scope));
+  const held = (scope: Scope) => scope.context.hold || failed !== undefined;
   const onward = behind.map<Edge>(other => ({
     target: undoState(other.name),
     guard: scope =>
@@ -203,14 +243,9 @@ function afterUndo(
       (other.undo.liveness === true || !held(scope)),
     actions,
   }));
-  const trouble: Edge = {
-    target: 'needsAttention',
-    guard: scope => held(scope) || scope.context.troubled || failed !== undefined,
-    actions,
-  };
-  return failed
-    ? [...onward, { ...trouble }]
-    : [...onward, trouble, { target: 'rolledBack', actions }];
+  const wait: Edge = { target: 'needsAttention', actions };
+  if (failed) return [...onward, wait];
+  return [...onward, { ...wait, guard: held }, { target: 'rolledBack', actions }];
 }
 
 function meta(

@@ -9,8 +9,8 @@ import { arrange, compensationState, forwardState, outcomeStates } from './saga-
  * - Before the pivot, a failure, a missed deadline or an abort compensates: first whatever makes the
  *   guest run again (`liveness`), then the rest in reverse order.
  * - From the pivot's success on, steps are retried forward and never undone.
- * - A compensation that fails is retried, then passed over, so that the ones behind it are still
- *   tried; the end is then `needsAttention` instead of `rolledBack`.
+ * - A compensation that fails is retried; if it fails for good, the guest's life is still seen to, and the
+ *   rest is left alone in `needsAttention`: what stands behind it could destroy what it needs.
  * - A step whose effect is in doubt (`code: 'unknown'`) is not guessed at: the guest is made to run,
  *   and the rest is left exactly as it is, in `needsAttention`.
  * - `needsAttention` is a place to wait in, not a grave: RECOVER goes on from there.
@@ -75,10 +75,10 @@ export interface SagaContext {
   readonly attempt: number;
   /** Failures that could not be made good, the first cause first. */
   readonly failures: readonly Failure[];
-  /** A compensation failed for good: the end is `needsAttention`. */
-  readonly troubled: boolean;
   /** Only the guest's life may still be touched. */
   readonly hold: boolean;
+  /** Nobody knows whether the pivot happened: RECOVER asks again, before it goes either way. */
+  readonly pivotInDoubt: boolean;
   /** Milliseconds, by step, where the plan knows better than the case file. */
   readonly deadlines: Readonly<Record<string, number>>;
 }
@@ -143,8 +143,8 @@ function initialContext(start: SagaInput | undefined): SagaContext {
     reached: 0,
     attempt: 0,
     failures: [],
-    troubled: false,
     hold: false,
+    pivotInDoubt: false,
   };
 }
 

@@ -78,6 +78,11 @@ export const VOCABULARY = {
   },
   discardHeads: { deadlineMs: MINUTE, says: 'move the unused new heads to the trash' },
   stopDomain: { deadlineMs: MINUTE, says: 'flush the disks and end the running guest' },
+  letRunOn: {
+    deadlineMs: 20 * SECOND,
+    says: 'let the guest run on that was to be ended',
+    liveness: true,
+  },
   keepAbandoned: {
     deadlineMs: MINUTE,
     says: 'tag what the disks hold now, so that the revert can be taken back',

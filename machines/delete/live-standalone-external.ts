@@ -19,9 +19,9 @@ dissolving first. The guest stands still only while the disks go over to merged 
       step('pivotMerges'),
       step('unpauseDomain'),
     ),
+    step('recordHeads'),
     step('deleteTags'),
     step('trashImages'),
-    step('recordHeads'),
     step('forget'),
   ],
 });

@@ -12,9 +12,9 @@ that is cheaper: that cannot be taken back, so the victim is marked as dissolvin
     step('mergeUp', { undo: 'cancelMergeUp' }),
     step('markDissolving', { pivot: true }),
     step('mergeDown'),
+    step('recordHeads'),
     step('deleteTags'),
     step('trashImages'),
-    step('recordHeads'),
     step('forget'),
   ],
 });

@@ -12,7 +12,7 @@ in the tree as a branch.`,
   steps: [
     step('validateSnapshot'),
     step('prepareHeads', { undo: 'discardHeads' }),
-    step('stopDomain', { pivot: true }),
+    step('stopDomain', { undo: 'letRunOn', pivot: true }),
     step('keepAbandoned'),
     step('applyTags'),
     step('recordHeads'),

@@ -12,7 +12,7 @@ from them, unless it is to stay off. What the disks held before stays in the tre
   steps: [
     step('validateSnapshot'),
     step('prepareHeads', { undo: 'discardHeads' }),
-    step('stopDomain', { pivot: true }),
+    step('stopDomain', { undo: 'letRunOn', pivot: true }),
     step('keepAbandoned'),
     step('applyTags'),
     step('recordHeads'),

@@ -22,9 +22,12 @@ export function duration(ms: number): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  if (whole < 3600) return two(Math.floor(whole / 60), 'min', whole % 60, 's');
+  return two(Math.floor(whole / 3600), 'h', Math.floor((whole % 3600) / 60), 'min');
 }
+
+const two = (large: number, unit: string, small: number, less: string): string =>
+  small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${less}`;
 
 /** How long ago something was, in one unit: `now`, `12 s`, `3 min`, `5 h`, `20 d`. */
 export function age(ms: number): string {
@@ -39,9 +42,9 @@ export function age(ms: number): string {
 /** Local time to the second, as `2026-11-22 23:24:25`. */
 export function localTime(at: number): string {
   const date = new Date(at);
-  const two = (part: number) => String(part).padStart(2, '0');
-  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
-  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
+  const pad = (part: number) => String(part).padStart(2, '0');
+  const day = [date.getFullYear(), pad(date.getMonth() + 1), pad(date.getDate())].join('-');
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(pad).join(':')}`;
 }
 
 /** A word as a POSIX shell would have to be given it. */

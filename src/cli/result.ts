@@ -1,7 +1,6 @@
 import type { Failure } from '../../machines/saga.ts';
-import { viewDomain } from '../operations/domains.ts';
-import type { Report } from '../operations/run-request.ts';
-import type { Session } from '../operations/session.ts';
+import { type Report, withToolstack } from '../operations/run-request.ts';
+import { freeContext, type Session } from '../operations/session.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Exit } from './exit-codes.ts';
 import { EXIT } from './exit-codes.ts';
@@ -26,7 +25,7 @@ export interface Result {
   /** How long a guest that ran stood still; null where it did not, or did not run before. */
   readonly guestPauseMs: number | null;
   readonly elapsedMs: number;
-  /** How the domain stands now; `unknown` where it does not say. */
+  /** `running`, `paused`, `off` or `other`; `unknown` where it does not say. */
   readonly domainState: string;
   /** The snapshot of a create or revert that was done. */
   readonly snapshot: SnapshotJson | null;
@@ -121,15 +120,12 @@ export function stateSentence(
 
 /** Asked for a few seconds at most: a domain that hangs must not keep its own bad news back. */
 async function stateOf(session: Session, domain: string): Promise<string> {
-  const asked = viewDomain(session, domain).then(
-    ({ view }) => (view.runState === 'other' ? view.rawState : view.runState),
-    () => 'unknown',
-  );
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>(resolve => {
-    timer = setTimeout(resolve, ASK_MS, 'unknown');
-  });
-  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+  const signal = AbortSignal.timeout(ASK_MS);
+  try {
+    return await withToolstack(session, domain, toolstack => toolstack.runState(freeContext(signal)));
+  } catch {
+    return 'unknown';
+  }
 }
 
 const ASK_MS = 5_000;

@@ -111,6 +111,7 @@ const STATUS: Record<Exclude<Fact['type'], 'started' | 'recover'>, StepEvent['st
   failed: 'failed',
   deadline: 'deadline',
   abort: 'aborted',
+  interrupted: 'aborted',
 };
 
 function startOf(record: JournalRecord, current: Current): StepEvent {

@@ -6,6 +6,15 @@ import { COLOURS, DASHED, EDGE_COLOURS, LOOKS, lookNameOf } from './theme.ts';
 const WIDTH = 44;
 const PIVOT_LINE = 'pivotLine';
 
+/** A page may be dark behind these lines, unlike behind those of the SVG. */
+const COLOUR_OF_LINE = { ...EDGE_COLOURS, onward: COLOURS.quiet, undo: COLOURS.quiet } as const;
+
+const CONFIG = {
+  theme: 'default',
+  themeVariables: { edgeLabelBackground: COLOURS.paper },
+  flowchart: { wrappingWidth: 400 },
+} as const;
+
 /** A line of the diagram; Mermaid colours lines by their number. */
 interface Link {
   readonly text: string;
@@ -17,6 +26,7 @@ export function mermaidOf(graph: SagaGraph): string {
   const lanes = lanesOf(graph);
   const links = linksOf(graph, lanes);
   return [
+    `%%{init: ${JSON.stringify(CONFIG)}}%%`,
     `%% ${graph.id}, version ${graph.version}: ${graph.title}`,
     'flowchart TB',
     ...classLines(),
@@ -39,7 +49,7 @@ function classLines(): string[] {
   );
   return [
     ...looks,
-    `  classDef start fill:${COLOURS.ink},stroke:${COLOURS.ink}`,
+    `  classDef start fill:${COLOURS.quiet},stroke:${COLOURS.quiet}`,
     `  classDef pivotLine fill:${COLOURS.paper},stroke:${COLOURS.pivot},color:${COLOURS.pivot},stroke-width:2px`,
     `  classDef window fill:${COLOURS.window},stroke:${COLOURS.windowLine},color:${COLOURS.windowText}`,
     `  classDef guest fill:${COLOURS.paper},stroke:${LOOKS.life.line},color:${LOOKS.life.line},stroke-dasharray:4`,
@@ -90,24 +100,39 @@ function nodeLine(node: GraphNode, graph?: SagaGraph): string {
 }
 
 function linksOf(graph: SagaGraph, lanes: Lanes): Link[] {
-  const colour = EDGE_COLOURS.onward;
-  const start: Link = { text: `start ==> ${idOf(graph.initial)}`, colour };
-  const named = new Set<string>();
-  const links = lanes.edges.flatMap((edge): Link[] => {
-    const bundle = `${edge.kind} ${edge.to}`;
-    const label = named.has(bundle) ? '' : labelOf(edge);
-    named.add(bundle);
-    if (edge.kind === 'onward' && edge.from === lanes.pivot?.id) {
-      return [
-        { text: `${idOf(edge.from)} ==> ${PIVOT_LINE}`, colour },
-        { text: `${PIVOT_LINE} ==> ${idOf(edge.to)}`, colour },
-      ];
+  const bundles = Map.groupBy(lanes.edges, edge => `${edge.kind} ${edge.to}`);
+  const links = [...bundles.values()].flatMap((bundle): Link[] => {
+    const { kind, to } = bundle[0] as DrawnEdge;
+    const colour = COLOUR_OF_LINE[kind];
+    if (kind === 'onward') {
+      return bundle.flatMap(({ from }) => {
+        const way = from === lanes.pivot?.id ? [from, PIVOT_LINE, to] : [from, to];
+        return way.slice(1).map((next, index) => ({
+          text: `${idOf(way[index] ?? from)} ==> ${idOf(next)}`,
+          colour,
+        }));
+      });
     }
-    const line = edge.kind === 'onward' ? '==>' : DASHED.has(edge.kind) ? '-.->' : '-->';
-    const text = `${idOf(edge.from)} ${line}${label} ${idOf(edge.to)}`;
-    return [{ text, colour: EDGE_COLOURS[edge.kind] }];
+    const line = DASHED.has(kind) ? '-.->' : '-->';
+    if (kind === 'undo' || kind === 'attention') {
+      return bundle.map(({ from }) => ({ text: `${idOf(from)} ${line} ${idOf(to)}`, colour }));
+    }
+    // Mermaid cannot join lines: one stands for all, and its label says for which.
+    const from = bundle.at(-1)?.from ?? '';
+    return [{ text: `${idOf(from)} ${line}|"${labelOf(lanes, bundle)}"| ${idOf(to)}`, colour }];
   });
+  const start: Link = { text: `start ==> ${idOf(graph.initial)}`, colour: COLOUR_OF_LINE.onward };
   return [start, ...links];
+}
+
+/** What a line says: why it is taken, and from which steps, where it stands for several. */
+function labelOf({ forward }: Lanes, bundle: readonly DrawnEdge[]): string {
+  const why = bundle[0]?.kind === 'back' ? 'failed, late, or aborted' : 'given up';
+  if (bundle.length === 1) return why;
+  const names = bundle.map(({ from }) => from);
+  const places = names.map(name => forward.findIndex(node => node.id === name));
+  const unbroken = places.every((place, index) => place === (places[0] ?? 0) + index);
+  return `${why}:<br/>${unbroken ? `${names[0]} … ${names.at(-1)}` : names.join(', ')}`;
 }
 
 function linkStyles(links: readonly Link[]): string[] {
@@ -115,12 +140,6 @@ function linkStyles(links: readonly Link[]): string[] {
   return [...numbers].map(
     ([colour, indices]) => `  linkStyle ${indices.join(',')} stroke:${colour},color:${colour}`,
   );
-}
-
-/** What is written on the first line of each bundle of lines into one state. */
-function labelOf({ kind }: DrawnEdge): string {
-  if (kind === 'back') return '|failed, late, or aborted|';
-  return kind === 'givenUp' ? '|given up|' : '';
 }
 
 const idOf = (state: string): string => state.replaceAll(' ', '_');

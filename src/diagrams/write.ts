@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import type { Saga } from '../../machines/saga.ts';
 import { htmlOf, operationOf, readmeOf } from './pages.ts';
-import { renderCase } from './render.ts';
+import { renderCase } from './render-case.ts';
 
 /** How the folder differs from what the machines say. */
 export interface Drift {

@@ -2,7 +2,7 @@ import type { PendingEffect } from '../journal/port.ts';
 import { type Clock, sleep } from './clock.ts';
 import type { Decision } from './decide.ts';
 import type { Fact } from './fact.ts';
-import type { Failpoints } from './failpoint.ts';
+import { type Failpoints, noFailpoints } from './failpoint.ts';
 import type { Json } from './json.ts';
 import {
   type Acted,
@@ -19,8 +19,8 @@ export interface Task {
   readonly step: Step;
   readonly decision: Decision;
   readonly operation: string;
-  /** `ask`: probe first. `ask-or-abort`: probe, and go back where it did not happen. */
-  readonly doubt: 'none' | 'ask' | 'ask-or-abort' | 'abort';
+  /** `ask`: probe first. `ask-or-abort`: probe, and go back where it did not happen; so `ask-only`. */
+  readonly doubt: 'none' | 'ask' | 'ask-only' | 'ask-or-abort' | 'abort';
   readonly abort: AbortSignal | undefined;
   readonly clock: Clock;
   readonly failpoints: Failpoints;
@@ -46,9 +46,7 @@ const POLL_MS = 100;
 export async function carryOut(task: Task): Promise<Fulfilled> {
   const { effect, clock, abort } = task;
   const calls: ToolCallRecord[] = [];
-  if (task.doubt === 'abort') {
-    return { fact: { type: 'abort', reason: INTERRUPTED }, changes: [], calls };
-  }
+  if (task.doubt === 'abort') return { fact: { type: 'interrupted' }, changes: [], calls };
   const stop = new AbortController();
   let cut: 'deadline' | 'abort' | undefined;
   const cutShort = (why: 'deadline' | 'abort') => () => {
@@ -61,24 +59,46 @@ export async function carryOut(task: Task): Promise<Fulfilled> {
   abort?.addEventListener('abort', onAbort);
   try {
     const work = attempt(task, stop.signal, calls);
-    const fact = await withGrace(work, stop.signal, task);
-    // What was called off goes back even if it was quicker than its end: the machine undoes it.
-    const final: Fulfilled['fact'] =
-      cut === 'abort'
-        ? fact.fact.type === 'failed' && fact.fact.error.code === 'unknown'
-          ? fact.fact
-          : { type: 'abort', reason: String(abort?.reason ?? 'called off') }
-        : cut === 'deadline' && fact.fact.type === 'failed' && fact.fact.error.code !== 'unknown'
-          ? { type: 'deadline', effect: effect.id }
-          : fact.fact;
-    return { fact: final, changes: final.type === 'done' ? fact.changes : [], calls };
+    const came = await withGrace(work, stop.signal, task);
+    const { fact, changes } = await pivotAsked(task, came, calls);
+    const final = fact.type === 'done' && task.decision.meta.pivot ? fact : cutOff(task, fact, cut);
+    return { fact: final, changes: final.type === 'done' ? changes : [], calls };
   } finally {
     cancelDeadline();
     abort?.removeEventListener('abort', onAbort);
   }
 }
 
-const INTERRUPTED = 'the engine died while the guest stood still';
+/**
+ * What was called off goes back even if it was quicker than its end: the machine undoes it. What is in
+ * doubt stays in doubt.
+ */
+function cutOff({ effect, abort }: Task, fact: Fact, cut: 'deadline' | 'abort' | undefined): Fact {
+  const doubtful = fact.type === 'failed' && fact.error.code === 'unknown';
+  if (cut === undefined || doubtful) return fact;
+  if (cut === 'abort') return { type: 'abort', reason: String(abort?.reason ?? 'called off') };
+  return fact.type === 'failed' ? { type: 'deadline', effect: effect.id } : fact;
+}
+
+/** A pivot that failed or was called off may have happened all the same, and then there is no way back. */
+async function pivotAsked(
+  task: Task,
+  came: Pick<Fulfilled, 'fact' | 'changes'>,
+  calls: ToolCallRecord[],
+): Promise<Pick<Fulfilled, 'fact' | 'changes'>> {
+  const { fact } = came;
+  if (!task.decision.meta.pivot || fact.type !== 'failed' || fact.error.code === 'unknown')
+    return came;
+  const asking = new AbortController();
+  const cancel = task.clock.after(GRACE_MS, () => asking.abort());
+  try {
+    const asked: Task = { ...task, doubt: 'ask-only', failpoints: noFailpoints };
+    const found = await withGrace(attempt(asked, asking.signal, calls), asking.signal, task);
+    return found.fact.type === 'interrupted' ? came : found;
+  } finally {
+    cancel();
+  }
+}
 
 async function attempt(
   task: Task,
@@ -90,8 +110,8 @@ async function attempt(
     const input = step.input.parse(task.decision.context.input);
     const context = contextOf(task, signal, calls);
     const found = task.doubt === 'none' ? undefined : await ask(task, input, context);
-    if (found === 'absent' && task.doubt === 'ask-or-abort') {
-      return { fact: { type: 'abort', reason: INTERRUPTED }, changes: [] };
+    if (found === 'absent' && (task.doubt === 'ask-or-abort' || task.doubt === 'ask-only')) {
+      return { fact: { type: 'interrupted' }, changes: [] };
     }
     failpoints.hit(`${effect.step}:before`);
     const acted = found && found !== 'absent' ? found : await step.act(input, context);
@@ -132,6 +152,7 @@ function contextOf(task: Task, signal: AbortSignal, calls: ToolCallRecord[]): Ef
     attempt: decision.context.attempt,
     signal,
     results: decision.context.results,
+    failures: decision.context.failures,
     progress: task.progressed,
     log(call) {
       calls.push(call);

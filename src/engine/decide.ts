@@ -72,6 +72,8 @@ function eventOf(before: Decision, fact: Fact): { type: string; [key: string]: u
       return { type: deadlineEvent(before, live(before, fact.effect)) };
     case 'abort':
       return { type: 'ABORT', reason: fact.reason };
+    case 'interrupted':
+      return { type: 'INTERRUPTED', reason: 'the engine died while the guest stood still' };
     case 'recover':
       return { type: 'RECOVER' };
   }

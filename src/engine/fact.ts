@@ -28,6 +28,8 @@ export const Fact = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('deadline'), ...effect }),
   z.object({ type: z.literal('abort'), reason: z.string() }),
+  /** The engine died in the window, and the next life finds the guest standing still, or dead. */
+  z.object({ type: z.literal('interrupted') }),
   z.object({ type: z.literal('recover'), who }),
 ]);
 export type Fact = z.infer<typeof Fact>;

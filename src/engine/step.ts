@@ -33,6 +33,8 @@ export interface EffectContext {
   readonly progress: (progress: Progress) => void;
   /** Outputs of the steps before this one. */
   readonly results: Readonly<Record<string, unknown>>;
+  /** What has gone wrong in this operation so far: a compensation may learn what never began. */
+  readonly failures: readonly { readonly step: string; readonly code: string }[];
 }
 
 /** One call of a tool, as the audit keeps it. */

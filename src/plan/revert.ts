@@ -113,8 +113,9 @@ function memoryRefusals(
   const found = memoryFiles.get(memory.path);
   const refusals: Refusal[] = [];
   const disksOnly = `revert the disks alone with --off, and start ${domain.name} afresh`;
-  // qemu-img gives the length of a raw file in whole sectors; the digest is compared later, exactly.
-  if (found !== Math.ceil(memory.bytes / 512) * 512) {
+  // qemu-img gives the length of a raw file in whole sectors, its file system exactly; the digest is
+  // compared later.
+  if (found === undefined || sectors(found) !== sectors(memory.bytes)) {
     const what =
       found === undefined ? 'is not there' : `is ${found} bytes long, not ${memory.bytes}`;
     const message = `the memory file ${memory.path} ${what}`;
@@ -129,6 +130,8 @@ function memoryRefusals(
   }
   return refusals;
 }
+
+const sectors = (bytes: number): number => Math.ceil(bytes / 512);
 
 function planDisk(target: Snapshot, facts: Survey, disk: DomainDisk, notes: Note[]): RevertDisk {
   const { device, head } = disk;

@@ -27,7 +27,7 @@ import { releaseReservation } from './release-reservation.ts';
 import { reserve } from './reserve.ts';
 import { snapshotDisks } from './snapshot-disks.ts';
 import { loadMemory, startDomain } from './start-domain.ts';
-import { stopDomain } from './stop-domain.ts';
+import { letRunOn, stopDomain } from './stop-domain.ts';
 import { tagDisks } from './tag-disks.ts';
 import { thawGuest } from './thaw-guest.ts';
 import { trashImages } from './trash-images.ts';
@@ -62,6 +62,7 @@ const STEPS = {
   prepareHeads,
   discardHeads,
   stopDomain,
+  letRunOn,
   keepAbandoned,
   dropAbandoned,
   applyTags,

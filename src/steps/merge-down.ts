@@ -54,10 +54,15 @@ export const pivotMerges = ({ images, toolstack }: Host) => {
     async act({ mergesDown }, context) {
       const { operation } = context;
       const off = (await toolstack.runState(context)) === 'off';
-      const live = off ? undefined : deed(operation, mergesDown);
-      if (live) await toolstack.perform(live, context);
       if (off) await commitAll({ images }, mergesDown, context);
-      for (const move of moved(mergesDown, operation)) await images.perform(move, context);
+      const live = off ? undefined : deed(operation, mergesDown);
+      try {
+        if (live) await toolstack.perform(live, context);
+      } finally {
+        // Whatever failed: a head that has gone over leaves a stale image, which must not be found.
+        const stale = live ? await staleTops({ toolstack }, mergesDown, context) : mergesDown;
+        for (const move of moved(stale, operation)) await images.perform(move, context);
+      }
       return { output: {} };
     },
     preview({ mergesDown }) {
@@ -69,6 +74,18 @@ export const pivotMerges = ({ images, toolstack }: Host) => {
     },
   });
 };
+
+/** Tops that no running chain holds any more. A domain that has died has none to tell. */
+async function staleTops(
+  { toolstack }: Pick<Host, 'toolstack'>,
+  merges: readonly PlannedMerge[],
+  context: CallContext,
+): Promise<readonly PlannedMerge[]> {
+  const live = await toolstack.liveDisks(context);
+  if (live.length === 0) return [];
+  const paths = new Set(live.flatMap(({ chain }) => chain.map(({ path }) => path)));
+  return merges.filter(({ top }) => !paths.has(top.path));
+}
 
 /** Merge by the tools of the images what is not merged yet: a top that lies there still is not. */
 async function commitAll(

@@ -7,10 +7,28 @@ export const stopDomain = ({ toolstack }: Host) =>
   hostStep({
     input: RevertInput,
     output: z.object({}),
-    probe: alwaysAgain,
+    async probe(_input, context) {
+      const off = (await toolstack.runState(context)) === 'off';
+      return off ? { state: 'present', output: {} } : { state: 'absent' };
+    },
     async act(_input, context) {
       await toolstack.perform({ do: 'stop' }, context);
       return { output: {} };
     },
     preview: () => toolstack.preview({ do: 'stop' }),
+  });
+
+/** A guest that was to be ended and still lives goes on as before. */
+export const letRunOn = ({ toolstack }: Host) =>
+  hostStep({
+    input: RevertInput,
+    output: z.object({}),
+    probe: alwaysAgain,
+    async act({ runBefore }, context) {
+      const state = await toolstack.runState(context);
+      if (state !== 'off' && state !== runBefore) {
+        await toolstack.perform({ do: runBefore === 'paused' ? 'pause' : 'resume' }, context);
+      }
+      return { output: {} };
+    },
   });

@@ -17,7 +17,11 @@ export const thawGuest = ({ toolstack }: Host) =>
     probe: alwaysAgain,
     async act({ quiesce, runBefore }, context) {
       const frozen = Frozen.safeParse(context.results.freezeGuest).data;
-      const never = quiesce === 'no' || runBefore === 'paused' || frozen?.sent === false;
+      // An agent that did not answer was never told to freeze.
+      const unsent = context.failures.some(
+        ({ step, code }) => step === 'freezeGuest' && code === 'no-agent',
+      );
+      const never = unsent || quiesce === 'no' || runBefore === 'paused' || frozen?.sent === false;
       if (never) return { output: { filesystems: 0, held: false } };
       // A guest that died is not frozen any more.
       if ((await toolstack.runState(context)) === 'off') {

@@ -34,39 +34,70 @@ async function undoLive(
   context: Context,
 ): Promise<void> {
   const { toolstack } = host;
-  const live = await toolstack.liveDisks(context);
-  const merges = external.flatMap(({ device, overlay, head }) => {
-    const chain = live.find(disk => disk.device === device)?.chain ?? [];
-    if (!overlay || !chain.some(({ path }) => path === overlay.path)) return [];
-    const job = jobName(context.operation, device, 'fold');
-    return [{ job, device, top: overlay, base: head }];
-  });
-  if (merges.length > 0) await foldLive(host, merges, runAfter, context);
+  try {
+    const merges = await foldsOf(host, external, context);
+    if (merges.length > 0) {
+      await toolstack.perform({ do: 'mergeDown', merges }, context);
+      await toolstack.perform({ do: 'pause' }, context);
+      await toolstack.perform({ do: 'pivotMerges', merges }, context);
+    }
+  } finally {
+    // In this order, also after a failure: a guest that runs on a base while its stale overlay still
+    // lies there would lose its writes if it died, for a later life would take the overlay for the truth.
+    await retireStale(host, external, context);
+    await letRun(host, runAfter, context);
+  }
   const tagged = internal.flatMap(({ device, tag }) => (tag ? [{ device, tag }] : []));
   if (tagged.length > 0) await toolstack.perform({ do: 'dropTags', internal: tagged }, context);
 }
 
-/**
- * Fold while the guest runs, then go over to the bases while it stands still for a moment: it must not
- * write to a base while the stale overlay still lies where a later life would take it for the truth.
- */
-async function foldLive(
+/** Overlays that the running domain writes to, or whose fold an earlier life has begun. */
+async function foldsOf(
+  { toolstack }: Host,
+  external: readonly CreateDisk[],
+  context: Context,
+): Promise<Merge[]> {
+  const paths = await liveDiskPaths(toolstack, external, context);
+  const jobs = new Set((await toolstack.jobs(context)).map(({ id }) => id));
+  return external.flatMap(({ device, overlay, head }) => {
+    const job = jobName(context.operation, device, 'fold');
+    if (!overlay || !(paths.has(overlay.path) || jobs.has(job))) return [];
+    return [{ job, device, top: overlay, base: head }];
+  });
+}
+
+async function retireStale(
   { toolstack, images }: Host,
-  merges: readonly Merge[],
-  runAfter: string,
+  external: readonly CreateDisk[],
   context: Context,
 ): Promise<void> {
-  await toolstack.perform({ do: 'mergeDown', merges }, context);
-  await toolstack.perform({ do: 'pause' }, context);
-  try {
-    await toolstack.perform({ do: 'pivotMerges', merges }, context);
-    for (const { top } of merges) {
-      const { operation } = context;
-      await images.perform({ do: 'trash', path: top.path, operation }, context);
-    }
-  } finally {
-    if (runAfter === 'running') await toolstack.perform({ do: 'resume' }, context);
+  const paths = await liveDiskPaths(toolstack, external, context);
+  for (const { overlay } of external) {
+    if (!overlay || paths.has(overlay.path) || !(await images.exists(overlay.path))) continue;
+    const { operation } = context;
+    await images.perform({ do: 'trash', path: overlay.path, operation }, context);
   }
+}
+
+async function letRun({ toolstack }: Host, runAfter: string, context: Context): Promise<void> {
+  const state = await toolstack.runState(context);
+  if (state === 'off' || state === runAfter) return;
+  await toolstack.perform({ do: runAfter === 'paused' ? 'pause' : 'resume' }, context);
+}
+
+/**
+ * All images of the running chains. A disk that is not among them means a domain that has died since
+ * it was asked: that says nothing about the disk, and the next try looks at the images instead.
+ */
+async function liveDiskPaths(
+  toolstack: Host['toolstack'],
+  external: readonly CreateDisk[],
+  context: Context,
+): Promise<ReadonlySet<string>> {
+  const live = await toolstack.liveDisks(context);
+  const missing = external.find(({ device }) => !live.some(disk => disk.device === device));
+  if (missing) throw new StepError('off', `the domain died, and ${missing.device} with it`);
+  return new Set(live.flatMap(({ chain }) => chain.map(({ path }) => path)));
 }
 
 async function undoOffline(

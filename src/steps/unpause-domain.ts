@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { StepError } from '../engine/step.ts';
 import { alwaysAgain, type Host, hostStep } from './host.ts';
 import { CaseInput } from './input.ts';
 import { standsStill } from './pause-domain.ts';
@@ -13,15 +12,14 @@ export const unpauseDomain = ({ toolstack }: Host) =>
     input: CaseInput,
     output: z.object({ runState: z.string() }),
     probe: alwaysAgain,
-    async act({ runAfter, operation }, context) {
+    async act({ runAfter }, context) {
       const state = await toolstack.runState(context);
-      if (state === 'off') {
-        if (operation !== 'revert') return { output: { runState: 'off' } };
-        throw new StepError('off', 'the domain should run, but it is off');
-      }
-      // Saving memory in the background lets the guest run by itself, also one that was paused.
-      const wanted = runAfter === 'paused' ? 'pause' : 'resume';
-      if (state !== runAfter) await toolstack.perform({ do: wanted }, context);
+      // Its saved memory is not loaded a second time: the guest may have run, and written, since.
+      if (state === 'off') return { output: { runState: 'off' } };
+      // Saving memory in the background lets the guest run by itself, also one that was paused; and
+      // one that stands still behind a migration must be told so once more to lock its images again.
+      if (runAfter === 'paused') await toolstack.perform({ do: 'pause' }, context);
+      else if (state !== 'running') await toolstack.perform({ do: 'resume' }, context);
       return { output: { runState: runAfter } };
     },
     preview(input) {

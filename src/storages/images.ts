@@ -12,7 +12,7 @@ import {
 import type { Argv } from '../tools/run.ts';
 import type { CallContext, Command } from '../toolstacks/port.ts';
 import { createFile } from './create-file.ts';
-import { toolAtWork } from './locked-tool.ts';
+import { toolAtWork, toolsDone } from './locked-tool.ts';
 import {
   commit,
   createArgv,
@@ -41,7 +41,10 @@ import { viewChain, viewImage } from './view.ts';
 /** Images in files and volumes of this host, by qemu-img. The clock dates what goes to the trash. */
 export function hostImages({ clock }: { readonly clock: Clock }): Images {
   return {
-    view: viewImage,
+    async view(volume, context, inUse) {
+      if (!inUse) await asStep(() => toolsDone([volume.path], context));
+      return await viewImage(volume, context, inUse);
+    },
     chain: viewChain,
     exists: path => asStep(() => fileExists(path)),
     busy: ({ path }) => asStep(() => toolAtWork(path)),
@@ -61,6 +64,7 @@ export function hostImages({ clock }: { readonly clock: Clock }): Images {
 
 async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Promise<void> {
   if (context.signal.aborted) throw new StepError('aborted', `${deed.do}: called off`);
+  await toolsDone(writtenBy(deed), context);
   switch (deed.do) {
     case 'createOverlay':
       return createOverlay(deed.image, deed.base, context);
@@ -82,6 +86,25 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
       return repoint(deed.child, deed.base, context);
     case 'trash':
       return trash(deed.path, deed.operation, clock.now(), context);
+  }
+}
+
+/** The files that a deed changes: an earlier life's tool may still be at work on them. */
+function writtenBy(deed: ImageDeed): string[] {
+  switch (deed.do) {
+    case 'createFile':
+    case 'trash':
+      return [deed.path];
+    case 'extractTag':
+      return [deed.to.path];
+    case 'rebase':
+      return [deed.top.path];
+    case 'commit':
+      return [deed.top.path, deed.base.path];
+    case 'repoint':
+      return [deed.child.path];
+    default:
+      return [deed.image.path];
   }
 }
 

@@ -1,5 +1,7 @@
 import { stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StepError } from '../engine/step.ts';
 import { lockedArgv } from '../tools/flock-argv.ts';
 import { lockHeld } from '../tools/kernel-lock.ts';
 import { type Argv, run } from '../tools/run.ts';
@@ -43,6 +45,24 @@ export function toolAtWork(image: string): Promise<boolean> {
 }
 
 const YOUNG_MS = 10_000;
+const POLL_MS = 300;
+
+/**
+ * Wait for tools that outlived their engine: they do what the next one would do, and the image cannot
+ * be read while they write to it. Throws StepError `busy` where they are still at work when `signal`
+ * fires.
+ */
+export async function toolsDone(
+  images: readonly string[],
+  { signal }: Pick<CallContext, 'signal'>,
+): Promise<void> {
+  for (const image of images) {
+    while (await toolAtWork(image)) {
+      if (signal.aborted) throw new StepError('busy', `a tool is still at work on ${image}`);
+      await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
 
 async function clearAway(image: string, youngMs: number): Promise<boolean> {
   const lock = toolLock(image);

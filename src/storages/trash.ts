@@ -1,11 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { StepError } from '../engine/step.ts';
 import { fileExists, fileSize } from '../tools/file-facts.ts';
 import { makeFolder, moveDurably, replaceFile } from '../tools/files.ts';
 import type { CallContext } from '../toolstacks/port.ts';
-import { toolAtWork } from './locked-tool.ts';
 import { dropDraft } from './qcow2-internal.ts';
 import { badImage } from './step-error.ts';
 
@@ -38,7 +36,7 @@ export const manifestOf = (folder: string): string => join(folder, 'manifest.jso
 
 /**
  * Move a file to the trash beside it, durably; the manifest names it before it moves. One that is
- * gone is fine, wherever it went. Throws StepError `busy` while a tool is at work on it.
+ * gone is fine, wherever it went. The caller has seen to it that no tool is at work on it.
  */
 export async function trash(
   path: string,
@@ -46,7 +44,6 @@ export async function trash(
   nowMs: number,
   { log }: CallContext,
 ): Promise<void> {
-  if (await toolAtWork(path)) throw new StepError('busy', `a tool is still at work on ${path}`);
   await dropDraft(path);
   if (!(await fileExists(path))) return;
   const folder = trashFolder(path, operation);

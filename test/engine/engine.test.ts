@@ -2,12 +2,23 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { saga } from '../../machines/saga.ts';
 import { type Engine, resume, start } from '../../src/engine/run.ts';
-import { defineStep, type EffectContext, type Probe, StepError, type Steps } from '../../src/engine/step.ts';
+import {
+  defineStep,
+  type EffectContext,
+  type Probe,
+  StepError,
+  type Steps,
+} from '../../src/engine/step.ts';
 import { systemClock } from '../../src/engine/system-clock.ts';
 import { thisProcess } from '../../src/engine/who.ts';
 import { type MemoryJournal, memoryJournal } from '../../src/journal/memory.ts';
 
-const step = (name: string, more: object = {}) => ({ name, says: name, deadlineMs: 60_000, ...more });
+const step = (name: string, more: object = {}) => ({
+  name,
+  says: name,
+  deadlineMs: 60_000,
+  ...more,
+});
 const undo = (name: string, more: object = {}) => ({
   undo: { name, says: name, deadlineMs: 60_000, ...more },
 });
@@ -64,7 +75,9 @@ const steps = (): Steps =>
       }),
     ]),
   );
-const begin = (more: { abort?: AbortSignal; park?: AbortSignal; deadlines?: Record<string, number> } = {}) =>
+const begin = (
+  more: { abort?: AbortSignal; park?: AbortSignal; deadlines?: Record<string, number> } = {},
+) =>
   start(engine, {
     saga: story,
     steps: steps(),
@@ -75,9 +88,11 @@ const begin = (more: { abort?: AbortSignal; park?: AbortSignal; deadlines?: Reco
     ...more,
   });
 const again = () => resume(engine, { saga: story, steps: steps() }, 'op1');
-const fail = (code = 'failed', retryable = true) => () => {
-  throw new StepError(code, `${code} happened`, { retryable });
-};
+const fail =
+  (code = 'failed', retryable = true) =>
+  () => {
+    throw new StepError(code, `${code} happened`, { retryable });
+  };
 class Crash extends Error {}
 const crashAt = (place: string) => {
   engine = {
@@ -112,7 +127,11 @@ describe('the way forward', () => {
     let got: unknown;
     behaviour = {
       prepare: { act: () => ({ made: 'x' }) },
-      finish: { act: ({ results }) => void (got = results.prepare) },
+      finish: {
+        act({ results }) {
+          got = results.prepare;
+        },
+      },
     };
     await begin();
     expect(got).toEqual({ made: 'x' });
@@ -166,12 +185,28 @@ describe('a failure', () => {
     expect(tries).toBe(3);
   });
 
-  test('of a compensation does not keep the others from running', async () => {
-    behaviour = { act: { act: fail() }, go: { act: fail('failed', false) } };
+  test('that leaves the pivot itself in doubt is asked about again by RECOVER', async () => {
+    behaviour = { commit: { act: fail('unknown') } };
+    expect((await begin()).outcome).toBe('needsAttention');
+    behaviour = { commit: { probe: () => ({ state: 'present', output: {} }) } };
+    expect((await again()).outcome).toBe('committed');
+  });
+
+  test('of a compensation keeps those behind it from destroying what it still needs', async () => {
+    behaviour = { commit: { act: fail() }, unact: { act: fail('failed', false) } };
     const ending = await begin();
     expect(ending.outcome).toBe('needsAttention');
-    expect(done.slice(3)).toEqual(['go', 'unact', 'tidy']);
-    expect(ending.decision.context.failures.map(({ step }) => step)).toEqual(['act', 'go']);
+    expect(done.slice(5)).toEqual(['go', 'unact']);
+    expect(ending.decision.context.failures.map(({ step }) => step)).toEqual(['commit', 'unact']);
+  });
+
+  test('of the pivot itself is no failure where a probe finds it done', async () => {
+    behaviour = {
+      commit: { act: fail(), probe: () => ({ state: 'present', output: { late: true } }) },
+    };
+    const ending = await begin();
+    expect(ending.outcome).toBe('committed');
+    expect(ending.decision.context.results.commit).toEqual({ late: true });
   });
 
   test('that leaves the effect in doubt lets the guest run and touches nothing else', async () => {
@@ -226,7 +261,14 @@ describe('deadlines, aborts and parking', () => {
 
   test('an abort stops the step at work and compensates', async () => {
     const abort = new AbortController();
-    behaviour = { act: { act: context => (setTimeout(() => abort.abort('ctrl-c'), 20), hang(context)) } };
+    behaviour = {
+      act: {
+        act(context) {
+          setTimeout(() => abort.abort('ctrl-c'), 20);
+          return hang(context);
+        },
+      },
+    };
     const ending = await begin({ abort: abort.signal });
     expect(ending.outcome).toBe('rolledBack');
     expect(ending.decision.context.failures).toMatchObject([{ step: 'act', code: 'aborted' }]);
@@ -302,6 +344,14 @@ describe('the next life', () => {
     await crash('act:after');
     const ending = await again();
     expect(ending.outcome).toBe('rolledBack');
+    expect(done).toEqual(['prepare', 'halt', 'act', 'go', 'unact', 'tidy']);
+  });
+
+  test('takes back all of the window: a dead host’s records may have been lost with it', async () => {
+    await crash('act:after');
+    journal.loseUnsynced();
+    expect(journal.records('op1').at(-1)?.to).toBe('halt');
+    expect((await again()).outcome).toBe('rolledBack');
     expect(done).toEqual(['prepare', 'halt', 'act', 'go', 'unact', 'tidy']);
   });
 

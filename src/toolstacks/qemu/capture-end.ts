@@ -12,6 +12,7 @@ import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
 import { argvOf, processOf, type QemuProcess } from './process.ts';
 import { queryMigrate, UNDER_WAY } from './run-state.ts';
 import { readReport, removeReport } from './sink.ts';
+import { WriteOut } from './write-out.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 
@@ -52,7 +53,9 @@ async function untilSaved(life: Life, path: string, { signal, progress }: CallCo
     const message = `the QEMU that was saving its memory to ${path} is not there any more`;
     throw new StepError('capture-lost', message, { retryable: false });
   }
+  const writeOut = new WriteOut(path);
   const ask = async () => {
+    writeOut.poke();
     const [migration] = await monitor.ask([queryMigrate], signal);
     report(migration, progress);
     if (migration.status === 'completed') return true;
@@ -64,6 +67,7 @@ async function untilSaved(life: Life, path: string, { signal, progress }: CallCo
     return undefined;
   };
   await until(life, ask, { signal, what: 'saving the memory', firstMs: 2 });
+  await writeOut.settle();
 }
 
 /** QEMU says `completed` a moment before the sink has read its last byte. */

@@ -8,6 +8,7 @@ import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
 import type { Query } from './query.ts';
 import { type Migration, queryMigrate, UNDER_WAY } from './run-state.ts';
 import { emptyReport, readReport, reportPath, sinkUri } from './sink.ts';
+import { WriteOut } from './write-out.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 
@@ -72,7 +73,7 @@ export async function beginCapture(
     await monitor.send([commands.migrate(sinkUri(path))], signal);
   }
   if (capture === 'background') await untilGuestRuns(life, signal);
-  if (capture === 'precopy') await untilConverged(life, context);
+  if (capture === 'precopy') await untilConverged(life, path, context);
   return { begun: capture };
 }
 
@@ -122,11 +123,17 @@ async function untilGuestRuns(life: Life, signal: AbortSignal): Promise<void> {
 /** How long a guest may write its memory faster than it can be saved, before it is stopped for it. */
 const CONVERGE_MS = 30_000;
 
-async function untilConverged(life: Life, { signal, progress }: CallContext): Promise<void> {
+async function untilConverged(
+  life: Life,
+  path: string,
+  { signal, progress }: CallContext,
+): Promise<void> {
   const { monitor, clock } = life;
   const forcedAtMs = clock.monotonicMs() + CONVERGE_MS;
   let forced = false;
+  const writeOut = new WriteOut(path);
   const ask = async () => {
+    writeOut.poke();
     const [migration] = await monitor.ask([queryMigrate], signal);
     report(migration, progress);
     if (migration.status === 'pre-switchover' || migration.status === 'completed') return true;

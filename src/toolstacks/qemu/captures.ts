@@ -9,7 +9,12 @@ import { queryMigrate } from './run-state.ts';
 
 type Captures = DomainView['captures'];
 
-const queryBackends: Query<{ id?: string | undefined; share: boolean }[]> = {
+interface Backend {
+  readonly id?: string | undefined;
+  readonly share: boolean;
+}
+
+const queryBackends: Query<Backend[]> = {
   command: 'query-memdev',
   schema: z.array(z.object({ id: z.string().optional(), share: z.boolean() })),
 };
@@ -32,16 +37,31 @@ export async function probeCaptures(life: Life, signal: AbortSignal): Promise<Ca
     ? { works: true, why: '' }
     : { works: false, why: `QEMU ${version} cannot pause before the end of a migration` };
   const why = has('background-snapshot')
-    ? (burntBecause(life) ?? sharedMemory(backends) ?? hostLacks())
+    ? (burntBecause(life) ?? (await unprotectable(life, backends, signal)) ?? hostLacks())
     : `QEMU ${version} has no background snapshots`;
   const background = { works: why === null, why: why ?? '' };
   return { background, precopy: plain, paused: plain } satisfies Record<Capture, unknown>;
 }
 
-/** "Background-snapshot is not compatible with guest memory configuration" (qemu: ram.c). */
-function sharedMemory(backends: readonly { id?: string | undefined; share: boolean }[]) {
+/**
+ * Memory that others map too, such as a vhost-user daemon, changes behind QEMU's back, even where the
+ * kernel can write-protect QEMU's mapping of it. Files are refused by QEMU itself ("not compatible
+ * with guest memory configuration"; measured on 7.2, on ext4, shared or not).
+ */
+async function unprotectable(
+  { monitor }: Life,
+  backends: readonly Backend[],
+  signal: AbortSignal,
+): Promise<string | null> {
   const shared = backends.find(({ share }) => share);
-  return shared ? `the guest's memory ${shared.id ?? ''} is shared with other processes` : null;
+  if (shared) return `the guest's memory ${shared.id ?? ''} is shared with other processes`;
+  const ids = backends.flatMap(({ id }) => (id === undefined ? [] : [id]));
+  const types = await monitor.try(
+    ids.map(id => ({ command: 'qom-get', args: { path: `/objects/${id}`, property: 'type' } })),
+    signal,
+  );
+  const files = types.some(answer => answer.ok && answer.value === 'memory-backend-file');
+  return files ? "the guest's memory is a file" : null;
 }
 
 /** userfaultfd(2): write-protection since Linux 5.7; for others than root only where it is allowed. */

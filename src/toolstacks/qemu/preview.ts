@@ -121,7 +121,6 @@ function previewMerge(
     case 'pivotMerges':
       return [
         ...all('job-complete', deed.merges),
-        ...flush(deed.merges),
         ...end(deed.merges),
         ...flush(deed.merges),
         ...close(deed.merges),
@@ -129,8 +128,8 @@ function previewMerge(
   }
 }
 
-const headOf = ({ heads }: Life, device: string): string | undefined =>
-  heads().find(one => one.device === device)?.head.path;
+const headOf = ({ heads, seen }: Life, device: string): string | undefined =>
+  seen?.chains[device]?.[0]?.volume.path ?? heads().find(one => one.device === device)?.head.path;
 
 /** As it was seen last, else by its making: a disk's first image has the disk's name as its node. */
 function nodeOf({ config, seen }: Life, device: string, path: string): string {

@@ -3,7 +3,8 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext, RunState } from '../port.ts';
 import * as commands from './commands.ts';
-import { type Life, queryStatus } from './life.ts';
+import { type Life, queryStatus, until } from './life.ts';
+import type { NotesContent } from './notes.ts';
 import type { Query } from './query.ts';
 
 /** What is known of a migration; QEMU answers `{}` where there never was one. */
@@ -34,15 +35,29 @@ export async function runStateOf(
   { signal }: CallContext,
 ): Promise<{ runState: RunState; rawState: string }> {
   const { monitor, notes } = life;
-  if (!(await monitor.reachable(signal))) return { runState: 'off', rawState: 'off' };
-  const [{ status, running }, migration] = await monitor.ask([queryStatus, queryMigrate], signal);
+  const answers = await orOff(() => monitor.ask([queryStatus, queryMigrate], signal), null);
+  if (!answers) return { runState: 'off', rawState: 'off' };
+  const [{ status, running }, migration] = answers;
   const migrating = UNDER_WAY.has(migration.status ?? '');
-  const foreign = migrating && !notes.read().capture;
+  const foreign = migrating && !savingOwn(notes.read());
   const rawState = migrating ? `${status}, migration ${migration.status}` : status;
   if (foreign) return { runState: 'other', rawState };
   if (running) return { runState: status === 'running' ? 'running' : 'other', rawState };
   return { runState: STANDING.has(status) ? 'paused' : 'other', rawState };
 }
+
+/** What is answered, or `off` where the domain is off, or goes off while it is asked. */
+export async function orOff<T, Off>(ask: () => Promise<T>, off: Off): Promise<T | Off> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof StepError && error.code === 'off') return off;
+    throw error;
+  }
+}
+
+/** Whether a capture of domsnap's own has been begun, and not ended. */
+const savingOwn = ({ capture }: NotesContent): boolean => !!capture && !capture.result;
 
 /** A migration that has not come to its end. */
 export const UNDER_WAY: ReadonlySet<string> = new Set([
@@ -74,8 +89,21 @@ export async function pause({ monitor }: Life, { signal }: CallContext): Promise
   throw new StepError('not-paused', 'somebody else let the guest run again at once');
 }
 
-/** Let the guest run, and see that it does. */
-export async function resume({ monitor }: Life, { signal }: CallContext): Promise<Json> {
+/**
+ * Let the guest run, and see that it does. A capture that holds it at its switchover is given up for
+ * that: QEMU lets it run only then.
+ */
+export async function resume(life: Life, { signal }: CallContext): Promise<Json> {
+  const { monitor, notes } = life;
+  const [{ status: before }] = await monitor.ask([queryStatus], signal);
+  if (before === 'finish-migrate' && savingOwn(notes.read())) {
+    await monitor.send([commands.migrateCancel], signal);
+    const ask = async () => {
+      const [migration] = await monitor.ask([queryMigrate], signal);
+      return UNDER_WAY.has(migration.status ?? '') ? undefined : true;
+    };
+    await until(life, ask, { signal, what: 'giving the capture up', firstMs: 2 });
+  }
   const [, status] = await monitor.send([commands.cont, queryStatus], signal);
   const state = queryStatus.schema.parse(status);
   if (state.running) return { status: state.status };

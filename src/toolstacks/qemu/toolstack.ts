@@ -14,7 +14,7 @@ import { type Life, lifeOf, viewBlocks } from './life.ts';
 import { mergeDown, mergeUp, pivotMerges } from './merge.ts';
 import { attachOverlays, detachVolumes, dropTags, snapshotDisks, tagsOf } from './overlays.ts';
 import { preview } from './preview.ts';
-import { pause, resume, runStateOf } from './run-state.ts';
+import { orOff, pause, resume, runStateOf } from './run-state.ts';
 import { start } from './start.ts';
 import { startFrom } from './start-from.ts';
 import { stop } from './stop.ts';
@@ -37,8 +37,8 @@ export function qemuToolstack(config: QemuDomainConfig, options: QemuOptions): T
     monitor.use(context);
     return asStep(work);
   };
-  const whileOn = async <T>(context: CallContext, off: T, work: () => Promise<T>): Promise<T> =>
-    within(context, async () => ((await monitor.reachable(context.signal)) ? work() : off));
+  const whileOn = <T>(context: CallContext, off: T, ask: () => Promise<T>): Promise<T> =>
+    within(context, () => orOff(ask, off));
   return {
     inspect: (context, ask) => within(context, () => inspect(life, context, ask?.agent ?? true)),
     runState: context => within(context, async () => (await runStateOf(life, context)).runState),

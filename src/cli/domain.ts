@@ -1,0 +1,152 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Domain } from '../catalog/model.ts';
+import {
+  addDomain,
+  removeDomain,
+  startDomain,
+  stopDomain,
+  viewDomain,
+} from '../operations/domains.ts';
+import type { Session, Waiting } from '../operations/session.ts';
+import { misused } from '../plan/refusal.ts';
+import { parseDomainFile } from '../toolstacks/qemu/domain-file.ts';
+import type { DomainView } from '../toolstacks/port.ts';
+import { domainText } from './domain-text.ts';
+import { EXIT, type Exit } from './exit-codes.ts';
+import { columns } from './format.ts';
+import type { Invocation } from './invocation.ts';
+import { withSession } from './open-home.ts';
+import { json, out, stylist } from './output.ts';
+
+/** The options of the commands that wait for a domain. */
+export interface DomainOptions {
+  readonly wait?: number | true | undefined;
+  readonly paused?: true | undefined;
+}
+
+/** `domsnap domain add FILE`. */
+export async function domainAdd(call: Invocation, file: string): Promise<Exit> {
+  const config = parseDomainFile(await textOf(file), dirname(resolve(file)));
+  return withSession(call, async session => {
+    const disks = config.disks.map(({ device, path, format }) => ({ device, head: { path, format } }));
+    const added = { name: config.name, toolstack: 'qemu' as const, config, disks };
+    const { domain, updated } = await addDomain(session, added);
+    if (call.json) json({ ok: true, domain: domainJson(domain), updated });
+    else {
+      const what = updated ? 'taken up again, with its heads and snapshots' : 'added';
+      out(`${config.name} is ${what}; 'domsnap domain start ${config.name}' runs it`);
+    }
+    return EXIT.done;
+  });
+}
+
+/** `domsnap domain list`: every domain, and how it stands. */
+export function domainList(call: Invocation): Promise<Exit> {
+  return withSession(call, async session => {
+    const domains = await Promise.all(
+      session.catalog.domains().map(async domain => ({ domain, ...(await stateOf(session, domain)) })),
+    );
+    if (call.json) {
+      const found = domains.map(({ domain, state, why }) => ({ ...domainJson(domain), state, why }));
+      json({ ok: true, domains: found });
+    } else if (domains.length === 0) {
+      out(`there are no domains; 'domsnap domain add FILE' adds one`);
+    } else {
+      const style = stylist(process.stdout);
+      const heading = ['DOMAIN', 'STATE', 'DISKS', 'CURRENT'].map(title => style('dim', title));
+      const rows = domains.map(({ domain, state, why }) => [
+        style('bold', domain.name),
+        state === 'running' ? style('green', state) : why ? style('red', `${state}: ${why}`) : state,
+        domain.disks.map(({ device }) => device).join(', '),
+        domain.current ?? '-',
+      ]);
+      out(columns([heading, ...rows]).join('\n'));
+    }
+    return EXIT.done;
+  });
+}
+
+/** `domsnap domain show`. */
+export function domainShow(call: Invocation, name: string): Promise<Exit> {
+  return withSession(call, async session => {
+    const { domain, view } = await viewDomain(session, name);
+    if (call.json) json({ ok: true, domain: domainJson(domain), view });
+    else out(domainText(domain, view, stylist(process.stdout)));
+    return EXIT.done;
+  });
+}
+
+/** `domsnap domain start`. */
+export function domainStart(
+  call: Invocation,
+  name: string,
+  options: DomainOptions,
+): Promise<Exit> {
+  return withSession(call, async session => {
+    const paused = options.paused === true;
+    const view = await startDomain(session, name, { ...waiting(options), paused });
+    tellState(call, name, view);
+    return EXIT.done;
+  });
+}
+
+/** `domsnap domain stop`. */
+export function domainStop(call: Invocation, name: string, options: DomainOptions): Promise<Exit> {
+  return withSession(call, async session => {
+    await stopDomain(session, name, waiting(options));
+    tellState(call, name, { runState: 'off', rawState: 'off' });
+    return EXIT.done;
+  });
+}
+
+/** `domsnap domain remove`. */
+export function domainRemove(call: Invocation, name: string): Promise<Exit> {
+  return withSession(call, async session => {
+    await removeDomain(session, name);
+    if (call.json) json({ ok: true, domain: name });
+    else out(`${name} is forgotten; its images and its history stay`);
+    return EXIT.done;
+  });
+}
+
+const waiting = ({ wait }: DomainOptions): Waiting =>
+  wait === undefined ? {} : { waitMs: wait === true ? Infinity : wait * 1000 };
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw misused('bad-domain-file', `the domain file ${file} cannot be read: ${why}`);
+  }
+}
+
+/** One domain that does not answer must not hide the others. */
+async function stateOf(
+  session: Session,
+  { name }: Domain,
+): Promise<{ state: string; why: string | null }> {
+  try {
+    const { view } = await viewDomain(session, name);
+    return { state: view.runState === 'other' ? view.rawState : view.runState, why: null };
+  } catch (error) {
+    return { state: 'unknown', why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function tellState(
+  call: Invocation,
+  name: string,
+  { runState, rawState }: Pick<DomainView, 'runState' | 'rawState'>,
+): void {
+  if (call.json) json({ ok: true, domain: name, state: runState });
+  else {
+    const now = { running: 'runs', paused: 'stands still', off: 'is off', other: `is ${rawState}` };
+    out(`${name} ${now[runState]}`);
+  }
+}
+
+function domainJson({ name, toolstack, config, disks, current, addedAt }: Domain): object {
+  return { name, toolstack, config, disks, current, addedAt: new Date(addedAt).toISOString() };
+}

@@ -1,0 +1,92 @@
+import type { Domain, Snapshot } from '../catalog/model.ts';
+import type { Session } from '../operations/session.ts';
+import { refuse } from '../plan/refusal.ts';
+import { EXIT, type Exit } from './exit-codes.ts';
+import { age, columns } from './format.ts';
+import type { Invocation } from './invocation.ts';
+import { withSession } from './open-home.ts';
+import { json, out, stylist } from './output.ts';
+import { sizesOf } from './sizes.ts';
+import { snapshotJson } from './snapshot-json.ts';
+import { renderTree } from './tree.ts';
+
+/** `domsnap list [domain]`: all domains with where they are, or the tree of one; `--tree`: of all. */
+export function list(
+  call: Invocation,
+  name: string | undefined,
+  { tree }: { readonly tree?: true | undefined },
+): Promise<Exit> {
+  return withSession(call, async session => {
+    if (name !== undefined) await listDomain(call, session, knownDomain(session, name));
+    else if (tree) {
+      for (const domain of session.catalog.domains()) await listDomain(call, session, domain);
+    } else listAll(call, session);
+    return EXIT.done;
+  });
+}
+
+/** A domain by its name. Throws RefusedError. */
+export function knownDomain({ catalog }: Session, name: string): Domain {
+  const domain = catalog.domain(name);
+  if (domain) return domain;
+  const hint = `'domsnap domain list' shows those there are; 'domsnap domain add FILE' adds one`;
+  throw refuse('unknown-domain', `there is no domain ${JSON.stringify(name)}`, hint);
+}
+
+async function listDomain(
+  call: Invocation,
+  { catalog, clock }: Session,
+  domain: Domain,
+): Promise<void> {
+  const snapshots = catalog.snapshots(domain.name);
+  const sizes = await sizesOf(domain, snapshots);
+  const { name, current } = domain;
+  if (call.json) {
+    const found = snapshots.map(snapshot => {
+      const { own, shared, missing } = sizes.get(snapshot.name)!;
+      return { ...snapshotJson(snapshot), ownBytes: own, sharedBytes: shared, missing };
+    });
+    json({ ok: true, domain: name, current, snapshots: found });
+    return;
+  }
+  if (snapshots.length === 0) {
+    out(`${name} has no snapshots; 'domsnap create ${name}' makes one`);
+    return;
+  }
+  const style = stylist(process.stdout);
+  out(renderTree({ domain: name, current, snapshots, sizes, nowMs: clock.now() }, style));
+}
+
+function listAll(call: Invocation, { catalog, clock }: Session): void {
+  const rows = catalog.domains().map(domain => {
+    const snapshots = catalog.snapshots(domain.name);
+    return { domain, count: snapshots.length, newest: newestOf(snapshots) };
+  });
+  if (call.json) {
+    const domains = rows.map(({ domain, count, newest }) => ({
+      name: domain.name,
+      current: domain.current,
+      snapshots: count,
+      newest: newest ? { name: newest.name, createdAt: iso(newest.createdAt) } : null,
+    }));
+    json({ ok: true, domains });
+    return;
+  }
+  if (rows.length === 0) {
+    out(`there are no domains; 'domsnap domain add FILE' adds one`);
+    return;
+  }
+  const style = stylist(process.stdout);
+  const heading = ['DOMAIN', 'SNAPSHOTS', 'CURRENT', 'NEWEST', 'AGE'];
+  const cells = rows.map(({ domain, count, newest }) => [
+    style('bold', domain.name),
+    String(count),
+    domain.current ?? '-',
+    newest?.name ?? '-',
+    newest ? age(clock.now() - newest.createdAt) : '-',
+  ]);
+  out(columns([heading.map(title => style('dim', title)), ...cells]).join('\n'));
+}
+
+const newestOf = (snapshots: readonly Snapshot[]): Snapshot | undefined => snapshots.at(-1);
+const iso = (at: number): string => new Date(at).toISOString();

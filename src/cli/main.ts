@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+import module from 'node:module';
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 24 || (major === 24 && minor < 15)) {
+  console.error(`domsnap: this is Node ${process.versions.node}; domsnap needs 24.15 or newer`);
+  process.exit(3);
+}
+// Before anything else is loaded: what follows is compiled once for all runs.
+module.enableCompileCache();
+
+const { runCommandLine } = await import('./run-command-line.ts');
+await runCommandLine(process.argv);

@@ -1,0 +1,32 @@
+import { EXIT } from './exit-codes.ts';
+import { makeProgram } from './program.ts';
+
+/**
+ * Run one command line to its end and leave with its exit code.
+ * A reader of our output that has gone away (`| head`) is no failure, and must not end an operation.
+ */
+export async function runCommandLine(argv: readonly string[]): Promise<never> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  try {
+    await makeProgram().parseAsync([...argv]);
+  } catch (error) {
+    process.exitCode = await exitCodeOf(error, argv);
+  }
+  // Sockets of a domain that hangs must not keep a command from ending that has told its result.
+  process.exit();
+}
+
+async function exitCodeOf(error: unknown, argv: readonly string[]): Promise<number> {
+  const { code } = error as { code?: unknown };
+  if (code === 'commander.helpDisplayed' || code === 'commander.version') return EXIT.done;
+  // Called without a subcommand: its help has been shown on stderr.
+  if (code === 'commander.help') return EXIT.usage;
+  const { failureOf, tellFailure } = await import('./failure.ts');
+  return tellFailure(failureOf(error), wantsJson(argv));
+}
+
+/** Asked of the words themselves: a command line that cannot be parsed has no options. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(2, end < 0 ? undefined : end).includes('--json');
+}

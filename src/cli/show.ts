@@ -1,0 +1,111 @@
+import type { Snapshot } from '../catalog/model.ts';
+import type { Who } from '../engine/fact.ts';
+import type { Session } from '../operations/session.ts';
+import { checkName } from '../plan/names.ts';
+import { refuse } from '../plan/refusal.ts';
+import { EXIT, type Exit } from './exit-codes.ts';
+import { age, bytes, columns, localTime } from './format.ts';
+import type { Invocation } from './invocation.ts';
+import { knownDomain } from './list.ts';
+import { withSession } from './open-home.ts';
+import { json, out, type Style, stylist } from './output.ts';
+import { type Sizes, sizesOf } from './sizes.ts';
+import { snapshotJson } from './snapshot-json.ts';
+import { consistencyText } from './summary.ts';
+
+interface Details {
+  readonly snapshot: Snapshot;
+  readonly children: readonly string[];
+  readonly current: boolean;
+  readonly sizes: Sizes;
+  readonly by: Who | undefined;
+  readonly nowMs: number;
+}
+
+/** `domsnap show`: everything that is known of one snapshot. */
+export function show(call: Invocation, domainName: string, name: string): Promise<Exit> {
+  checkName('snapshot', name);
+  return withSession(call, async session => {
+    const details = await detailsOf(session, domainName, name);
+    if (call.json) json(documentOf(details));
+    else out(textOf(details, stylist(process.stdout)));
+    return EXIT.done;
+  });
+}
+
+async function detailsOf(session: Session, domainName: string, name: string): Promise<Details> {
+  const domain = knownDomain(session, domainName);
+  const { catalog, journal, clock } = session;
+  const snapshots = catalog.snapshots(domainName);
+  const snapshot = snapshots.find(other => other.name === name);
+  if (!snapshot) {
+    const hint = `'domsnap list ${domainName}' shows those it has`;
+    throw refuse('unknown-snapshot', `${domainName} has no snapshot ${name}`, hint);
+  }
+  const [first] = journal.records(snapshot.operation);
+  const all = await sizesOf(domain, snapshots);
+  return {
+    snapshot,
+    children: snapshots.filter(({ parent }) => parent === name).map(child => child.name),
+    current: domain.current === name,
+    sizes: all.get(name)!,
+    by: first?.fact.type === 'started' ? first.fact.who : undefined,
+    nowMs: clock.now(),
+  };
+}
+
+function documentOf({ snapshot, children, current, sizes, by }: Details): object {
+  const { own, shared, missing } = sizes;
+  return {
+    ok: true,
+    domain: snapshot.domain,
+    snapshot: { ...snapshotJson(snapshot), ownBytes: own, sharedBytes: shared, missing },
+    children,
+    current,
+    by: by ?? null,
+  };
+}
+
+function textOf({ snapshot, children, current, sizes, by, nowMs }: Details, style: Style): string {
+  const { name, domain, createdAt, description, parent, disks, memory } = snapshot;
+  const kind = snapshot.kind === 'abandoned' ? 'left behind by a revert' : 'snapshot';
+  const states = {
+    usable: '',
+    creating: ', being made: not usable',
+    dissolving: ', being deleted: not usable',
+  };
+  const rows: (readonly [string, string])[] = [
+    ['made', `${localTime(createdAt)} (${age(nowMs - createdAt)} ago)`],
+    ['by', by ? `${by.login || by.uid}@${by.host}${by.reason ? `: ${by.reason}` : ''}` : '-'],
+    ['kind', `${kind}${states[snapshot.state]}`],
+    ['consistency', consistencyText(snapshotJson(snapshot))],
+    ['description', description || '-'],
+    ['parent', parent ?? '-'],
+    ['children', [...children, ...(current ? ['◆ you are here'] : [])].join(', ') || '-'],
+    ...disks.map(({ device, mode, image, tag }) => {
+      const where = `${image.path} (${image.format})`;
+      const text = { none: 'not part of it', internal: `${where}, tag ${tag}`, external: where };
+      return [device, mode === 'none' ? text.none : `${mode}: ${text[mode]}`] as const;
+    }),
+    ['size', `own ${bytes(sizes.own)}, shared ${bytes(sizes.shared)}`],
+    ...(memory ? memoryRows(memory) : []),
+    ...sizes.missing.map(path => [style('red', 'missing'), path] as const),
+    ['operation', `${snapshot.operation}  (domsnap log --operation ${snapshot.operation})`],
+  ];
+  const lines = columns(rows.map(([key, value]) => [`  ${style('dim', key)}`, value]));
+  return [style('bold', `${domain}: ${name}`), ...lines].join('\n');
+}
+
+function memoryRows({
+  path,
+  bytes: size,
+  sha256,
+  runState,
+  capture,
+}: NonNullable<Snapshot['memory']>): [string, string][] {
+  const state = runState === 'running' ? 'of a running guest' : 'of a paused guest';
+  return [
+    ['memory', `${path} (${bytes(size)}, ${state}, saved by ${capture})`],
+    ['sha256', sha256],
+  ];
+}

@@ -1,0 +1,3 @@
+import { acquits } from './acquittal.ts';
+
+acquits('delete');

@@ -1,0 +1,73 @@
+import type { Clock } from '../../src/engine/clock.ts';
+
+/** 2026-11-01, in milliseconds: where simulated time begins. */
+const EPOCH_MS = 1_793_491_200_000;
+
+/** Time that passes only when everybody waits for it. */
+export class SimClock implements Clock {
+  #ms = 0;
+  #ids = 0;
+  #timers: { at: number; order: number; callback: () => void }[] = [];
+  /** Called with the milliseconds that pass, before the timer that ends them fires. */
+  onPass: (ms: number) => void = () => {};
+
+  now(): number {
+    return EPOCH_MS + this.#ms;
+  }
+
+  monotonicMs(): number {
+    return this.#ms;
+  }
+
+  after(ms: number, callback: () => void): () => void {
+    this.#ids += 1;
+    const timer = { at: this.#ms + Math.max(0, ms), order: this.#ids, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter(other => other !== timer);
+    };
+  }
+
+  newId(): string {
+    this.#ids += 1;
+    return `op${String(this.#ids).padStart(6, '0')}`;
+  }
+
+  /** Go to the next timer. False where nobody waits for anything. */
+  advance(): boolean {
+    const [next] = this.#timers.sort((a, b) => a.at - b.at || a.order - b.order);
+    if (!next) return false;
+    this.#timers.shift();
+    const ms = next.at - this.#ms;
+    this.#ms = next.at;
+    this.onPass(ms);
+    next.callback();
+    return true;
+  }
+
+  /** Let time pass in which no timer of a living engine fires: there is none. */
+  pass(ms: number): void {
+    this.#ms += ms;
+    this.onPass(ms);
+  }
+
+  /** An engine died: its timers with it. */
+  forget(): void {
+    this.#timers = [];
+  }
+
+  /** Wait for work whose every pause is on this clock. Throws where it waits for nothing. */
+  async settle<T>(work: Promise<T>): Promise<T> {
+    let done = false;
+    const end = () => {
+      done = true;
+    };
+    work.then(end, end);
+    for (;;) {
+      // All microtasks have run when the next macrotask begins: whoever is not done then, waits.
+      await new Promise(resolve => setImmediate(resolve));
+      if (done) return await work;
+      if (!this.advance()) throw new Error('everybody waits, and nothing will ever happen again');
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import type { Saga } from '../../machines/saga.ts';
+import type { Catalog } from '../../src/catalog/model.ts';
+import type { Ending, Engine } from '../../src/engine/run.ts';
+import { resume, start } from '../../src/engine/run.ts';
+import type { Steps } from '../../src/engine/step.ts';
+import type { Images } from '../../src/storages/port.ts';
+import type { Toolstack } from '../../src/toolstacks/port.ts';
+import { Life, SimulatedCrash } from './life.ts';
+import { DOMAIN, type SimHost, WHO } from './sim-host.ts';
+import { simImages } from './sim-images.ts';
+import { simToolstack } from './sim-toolstack.ts';
+import type { Fault } from './world.ts';
+
+/** Makes the steps that a life of the engine carries out. */
+export type MakeSteps = (host: {
+  readonly toolstack: Toolstack;
+  readonly images: Images;
+  readonly catalog: Catalog;
+}) => Steps;
+
+/** One operation, and the misfortunes that meet it: at their n-th moment, counted from its start. */
+export interface Drive {
+  readonly host: SimHost;
+  readonly saga: Saga;
+  readonly steps: MakeSteps;
+  readonly operation: string;
+  readonly input: unknown;
+  readonly deadlines: Readonly<Record<string, number>>;
+  readonly faults?: readonly Fault[];
+  /** Abort at this moment. */
+  readonly abortAt?: number;
+}
+
+/** How an operation came out of it. */
+export interface Driven {
+  readonly ending: Ending;
+  /** Engines that it took. */
+  readonly lives: number;
+  /** Moments that passed. */
+  readonly moments: number;
+}
+
+/** More lives than any run needs: a recovery that dies of itself would go on for ever. */
+const LIVES_MAX = 12;
+
+/** Run an operation to an outcome, with as many engines as it takes. */
+export async function drive(spec: Drive): Promise<Driven> {
+  const { world } = spec.host;
+  const from = world.moments;
+  world.faults = (spec.faults ?? []).map(fault => ({ ...fault, at: fault.at + from }));
+  for (let lives = 1; lives <= LIVES_MAX; lives += 1) {
+    const ending = await live(spec, spec.abortAt === undefined ? undefined : spec.abortAt + from);
+    if (ending) return { ending, lives, moments: world.moments - from };
+  }
+  throw new Error(`no outcome after ${LIVES_MAX} lives`);
+}
+
+/** Recover an operation that has come to an outcome already, or waits for a person. */
+export async function recover(spec: Drive): Promise<Driven> {
+  const from = spec.host.world.moments;
+  for (let lives = 1; lives <= LIVES_MAX; lives += 1) {
+    const ending = await live(spec, undefined);
+    if (ending) return { ending, lives, moments: spec.host.world.moments - from };
+  }
+  throw new Error(`no outcome after ${LIVES_MAX} lives`);
+}
+
+/** One engine's life: to an outcome, or undefined where it died. */
+async function live(spec: Drive, abortAt: number | undefined): Promise<Ending | undefined> {
+  const { host, saga, operation, input } = spec;
+  const { world, journal, catalog, locks, oracle } = host;
+  const life = new Life(world);
+  const steps = spec.steps({ toolstack: simToolstack(life), images: simImages(life), catalog });
+  const abort = new AbortController();
+  const engine: Engine = {
+    journal,
+    locks,
+    clock: world.clock,
+    who: WHO,
+    failpoints: {
+      hit(place) {
+        // A record is written before its place is hit: what it published is looked at, come what may.
+        oracle.look(DOMAIN);
+        if (abortAt !== undefined && world.moments + 1 >= abortAt) abort.abort('the user');
+        life.hit(place);
+      },
+    },
+  };
+  const run = { saga, steps, abort: abort.signal };
+  const work = journal.operation(operation)
+    ? resume(engine, run, operation)
+    : start(engine, { ...run, id: operation, subject: DOMAIN, input, deadlines: spec.deadlines });
+  try {
+    return await world.clock.settle(work);
+  } catch (error) {
+    if (!(error instanceof SimulatedCrash)) throw error;
+    afterDeath(host, life);
+    return undefined;
+  }
+}
+
+/** The world goes on without its engine; on another host it does not, and power is back later. */
+function afterDeath({ world, journal }: SimHost, life: Life): void {
+  world.clock.forget();
+  if (life.hostDied) {
+    world.domainDies();
+    world.tools = [];
+    journal.loseUnsynced();
+    return;
+  }
+  world.orphanTools();
+  world.clock.pass(Math.floor(world.random() * 200));
+}

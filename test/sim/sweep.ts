@@ -1,0 +1,93 @@
+import { SubjectBusyError } from '../../src/journal/port.ts';
+import { type Driven, drive, recover } from './drive.ts';
+import { type Expectation, violations } from './invariants.ts';
+import { type Prepared, prepare, type Scenario } from './scenarios.ts';
+import type { Fault } from './world.ts';
+
+/** What a run with faults came to, and what is wrong with it. */
+export interface Verdict {
+  readonly faults: readonly Fault[];
+  readonly outcome: string;
+  readonly wrong: readonly string[];
+  readonly moments: number;
+}
+
+/** Run a scenario under faults, to its end, and judge everything that it left. */
+export async function judge(
+  scenario: Scenario,
+  faults: readonly Fault[],
+  seed = 1,
+): Promise<Verdict> {
+  const prepared = await prepare(scenario, seed);
+  const { world } = prepared.host;
+  const before = new Map([...world.truth].map(([device, held]) => [device, [...held]] as const));
+  const startsBefore = world.starts.length;
+  const spec = { ...prepared, faults };
+  const about = { input: prepared.input, before, startsBefore };
+  let driven: Driven;
+  try {
+    driven = await drive(spec);
+  } catch (error) {
+    return { faults, outcome: 'bug', wrong: [String(error)], moments: world.moments };
+  }
+  const { outcome, decision } = driven.ending;
+  const wrong = violations(prepared.host, { ...about, ending: driven.ending });
+  try {
+    wrong.push(...(await again(prepared, about, driven)));
+  } catch (error) {
+    if (error instanceof SubjectBusyError) throw error;
+    wrong.push(`on recovery: ${String(error)}`);
+  }
+  const { moments } = driven;
+  const why = decision.context.failures.map(({ step, code }) => `${step}: ${code}`).join(', ');
+  return { faults, outcome: why ? `${outcome} (${why})` : outcome, wrong, moments };
+}
+
+/** I7, and the way on: recovering a finished operation changes nothing; an open one comes to an end. */
+async function again(
+  prepared: Prepared,
+  about: Omit<Expectation, 'ending'>,
+  { ending }: Driven,
+): Promise<string[]> {
+  const { world, journal } = prepared.host;
+  world.heal();
+  const state = () =>
+    JSON.stringify([world.store.fingerprint(), journal.records(prepared.operation).length]);
+  if (ending.outcome !== 'needsAttention') {
+    const then = state();
+    await recover(prepared);
+    return state() === then ? [] : ['I7: recovering a finished operation changed something'];
+  }
+  const recovered = await recover(prepared);
+  const { outcome, decision } = recovered.ending;
+  if (outcome === 'needsAttention') {
+    const last = decision.context.failures.at(-1);
+    return [`I6: no way on, though nothing is in its way: ${last?.step}: ${last?.message}`];
+  }
+  return violations(prepared.host, { ...about, ending: recovered.ending }).map(
+    what => `after recovery (${outcome}): ${what}`,
+  );
+}
+
+/** One fault at each moment of a scenario in turn. */
+export async function sweep(
+  scenario: Scenario,
+  fault: Omit<Fault, 'at'>,
+  seed = 1,
+): Promise<Verdict[]> {
+  const { moments } = await judge(scenario, [], seed);
+  const verdicts: Verdict[] = [];
+  for (let at = 1; at <= moments; at += 1) {
+    verdicts.push(await judge(scenario, [{ ...fault, at }], seed + at));
+  }
+  return verdicts;
+}
+
+/** The verdicts that are no acquittal, in a form for people. */
+export const complaints = (verdicts: readonly Verdict[]): string[] =>
+  verdicts
+    .filter(({ wrong }) => wrong.length > 0)
+    .map(({ faults, outcome, wrong }) => {
+      const what = faults.map(({ kind, at }) => `${kind} at ${at}`).join(' and ');
+      return `${what}: ${outcome}: ${wrong.join('; ')}`;
+    });
