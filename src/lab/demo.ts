@@ -152,5 +152,6 @@ async function endGuest({ folder: lab }: LabFiles): Promise<void> {
   if (state !== 'absent') await labDown(lab, { log });
 }
 
-const shown = (arg: string): string =>
-  /^[\w./:=-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`;
+function shown(arg: string): string {
+  return /^[\w./:=-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`;
+}

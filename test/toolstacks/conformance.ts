@@ -18,8 +18,6 @@ export interface ToolstackWorld {
   createOverlay(overlay: Volume, base: Volume): Promise<void>;
   /** An empty file for memory. */
   createFile(path: string): Promise<void>;
-  /** Cuts a file's second half off. */
-  truncate(path: string): Promise<void>;
   /** The running domain's guest writes one block of a disk, and flushes. */
   write(device: string, block: number, byte: number): Promise<void>;
   /** What an image shows at a block, all its bases counted. */

@@ -25,6 +25,8 @@ export interface QemuWorld extends ToolstackWorld {
   readonly config: QemuDomainConfig;
   /** Gives a command to a second monitor, as somebody else would. */
   tell(command: string, args?: Record<string, string | number | boolean>): Promise<unknown>;
+  /** Cuts a file's second half off. */
+  truncate(path: string): Promise<void>;
   /** The pid of the domain's QEMU. */
   pid(): number;
 }

@@ -1,0 +1,148 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parse, stringify } from 'yaml';
+import { thisProcess } from '../../../src/engine/who.ts';
+import { type Lab, labUp } from '../../../src/lab/guest.ts';
+import { parseValues } from '../../../src/lab/lab-values.ts';
+import { addDomain, startDomain } from '../../../src/operations/domains.ts';
+import { openSession } from '../../../src/operations/open-session.ts';
+import type { Session } from '../../../src/operations/session.ts';
+import { processStartTicks, terminate } from '../../../src/tools/process.ts';
+import { connectQmp, type Qmp } from '../../../src/tools/qmp.ts';
+import { connectSerial } from '../../../src/tools/serial.ts';
+import { parseDomainFile } from '../../../src/toolstacks/qemu/domain-file.ts';
+import { processOfPidFile } from '../../../src/toolstacks/qemu/process.ts';
+import type { Proof } from './contents.ts';
+import type { Storage } from './storages.ts';
+
+/** Nobody reads the calls of the tests' own tools. */
+export const tools = { log: () => {} };
+
+/** A lab guest under real QEMU, with domsnap's home beside it. */
+export interface World {
+  readonly storage: Storage;
+  readonly root: string;
+  readonly lab: Lab;
+  readonly session: Session;
+  /** What every usable snapshot held when it was published (I3). */
+  readonly proofs: Map<string, Proof>;
+}
+
+/** The name of the domain in every world. */
+export const DOMAIN = 'lab';
+
+/** What a world may be given beside its storage. */
+export interface WorldOptions {
+  /** Folders for images that are not to lie in the lab's folder, by device. */
+  readonly elsewhere?: Readonly<Record<string, string>>;
+  readonly start?: boolean;
+}
+
+/** Make a lab guest of small disks, add it as a domain, and wait until it ticks (5 s). */
+export async function worldUp(storage: Storage, options: WorldOptions = {}): Promise<World> {
+  const root = mkdtempSync(join(tmpdir(), 'domsnap-case-'));
+  const folder = join(root, 'lab');
+  const { disks } = storage;
+  const lab = await labUp({ folder, name: DOMAIN, memoryMb: 128, intervalMs: 20, disks }, tools);
+  await giveSecondMonitor(lab.files.domainFile, join(folder, 'other.sock'));
+  const session = openSession({ home: join(root, 'home'), who: thisProcess() });
+  const world = { storage, root, lab, session, proofs: new Map() };
+  await addAgain(world);
+  if (options.start ?? true) {
+    await startDomain(session, DOMAIN, {});
+    await untilBooted(world, 0);
+  }
+  return world;
+}
+
+/** Take the domain file up, as it is now. */
+export async function addAgain({ session, lab }: World): Promise<void> {
+  const { domainFile, folder } = lab.files;
+  const config = parseDomainFile(readFileSync(domainFile, 'utf8'), folder);
+  const disks = config.disks.map(({ device, path, format }) => ({
+    device,
+    head: { path, format },
+  }));
+  await addDomain(session, { name: DOMAIN, toolstack: 'qemu', config, disks });
+}
+
+/** A monitor beside domsnap's own, which is one client's at a time: for what is done behind its back. */
+async function giveSecondMonitor(domainFile: string, socket: string): Promise<void> {
+  const file = parse(await readFile(domainFile, 'utf8'));
+  file.arguments.push('-chardev', `socket,id=other,path=${socket},server=on,wait=off`);
+  file.arguments.push('-mon', 'chardev=other,mode=control');
+  await writeFile(domainFile, stringify(file));
+}
+
+/** End the guest, by its pid, and remove everything. */
+export async function worldDown(world: World | undefined): Promise<void> {
+  if (!world) return;
+  await killGuest(world);
+  world.session.close();
+  await rm(world.root, { recursive: true, force: true });
+}
+
+/** The guest's process, or null. */
+export const guestPid = ({ session }: World): number | null =>
+  processOfPidFile(join(session.home, 'run', `${DOMAIN}.pid`))?.pid ?? null;
+
+/** Kill QEMU with SIGKILL, as the kernel does when memory is short. */
+export async function killGuest(world: World): Promise<void> {
+  const pid = guestPid(world);
+  if (pid === null) return;
+  process.kill(pid, 'SIGKILL');
+  await terminate(pid, processStartTicks(pid) ?? 0, { graceMs: 5_000, ...tools });
+}
+
+/** Give the guest a command on its serial line. */
+export async function ask({ lab }: World, command: string, deadlineMs = 20_000): Promise<string> {
+  const serial = await connectSerial(lab.files.serialSocket, { deadlineMs });
+  try {
+    return await serial.ask(command);
+  } finally {
+    serial.close();
+  }
+}
+
+/** The counter in the guest's memory, and on its disks as the guest reads them. */
+export async function counters(world: World): Promise<Record<'mem' | 'vda' | 'vdb', number>> {
+  const { mem, vda, vdb } = parseValues(await ask(world, 'read'));
+  return { mem: mem ?? Number.NaN, vda: vda ?? Number.NaN, vdb: vdb ?? Number.NaN };
+}
+
+/** The boot that the guest lives in. */
+export const nonce = async (world: World): Promise<string> =>
+  (await ask(world, 'nonce')).replace('boot=', '');
+
+/** How often the guest has booted. */
+export function boots({ lab }: World): number {
+  const console = readFileSync(lab.files.consoleLog, { encoding: 'utf8', flag: 'a+' });
+  return console.split('ticking after').length - 1;
+}
+
+/** Wait until the guest has booted once more than it had before. */
+export async function untilBooted(world: World, before: number): Promise<void> {
+  const untilMs = performance.now() + 60_000;
+  while (boots(world) <= before) {
+    if (guestPid(world) === null) throw new Error('the guest is gone, and has not booted');
+    if (performance.now() > untilMs) throw new Error('the guest does not tick after 60 s');
+    await sleep(50);
+  }
+}
+
+/** Do something in the second monitor, behind domsnap's back. */
+export async function behindItsBack<T>(
+  { lab }: World,
+  body: (monitor: Qmp) => Promise<T>,
+): Promise<T> {
+  const path = join(lab.files.folder, 'other.sock');
+  const monitor = await connectQmp({ path, deadlineMs: 10_000, ...tools });
+  try {
+    return await body(monitor);
+  } finally {
+    monitor.close();
+  }
+}

@@ -1,0 +1,4 @@
+import { provesEveryCase } from './scenario.ts';
+import { INTERNAL } from './storages.ts';
+
+provesEveryCase(INTERNAL);

@@ -1,0 +1,4 @@
+import { provesEveryCase } from './scenario.ts';
+import { MIXED } from './storages.ts';
+
+provesEveryCase(MIXED);

@@ -1,0 +1,75 @@
+import { expect } from 'vitest';
+import type { Snapshot } from '../../../src/catalog/model.ts';
+import { type Report, type RunOptions, runRequest } from '../../../src/operations/run-request.ts';
+import { freeContext, type Session } from '../../../src/operations/session.ts';
+import type { Request } from '../../../src/plan/request.ts';
+import type { RunState } from '../../../src/toolstacks/port.ts';
+import { DOMAIN, type World } from './harness.ts';
+import { assertInvariants } from './invariants.ts';
+
+/** A request to the world's domain. */
+export type Wish = Request extends infer One
+  ? One extends Request
+    ? Omit<One, 'domain'>
+    : never
+  : never;
+
+/** How to run it. */
+export interface Expected extends RunOptions {
+  readonly outcome?: Report['outcome'];
+  /** Where it is not what the operation promises by itself. */
+  readonly runState?: RunState;
+  /** A session that has been meddled with. */
+  readonly session?: Session;
+}
+
+/** Run an operation to the outcome that is expected, and prove I1 to I8. */
+export async function operate(
+  world: World,
+  wish: Wish,
+  caseId: string,
+  expected: Expected = {},
+): Promise<Report> {
+  const { outcome = 'committed', session = world.session, runState, ...options } = expected;
+  const promised = runState ?? (await promisedBy(world, wish));
+  const request = { ...wish, domain: DOMAIN } as Request;
+  const report = await runRequest(session, request, options);
+  expect({
+    outcome: report.outcome,
+    failures: outcome === 'committed' ? report.failures : [],
+  }).toEqual({
+    outcome,
+    failures: [],
+  });
+  expect(report.caseId).toBe(caseId);
+  const waiting = outcome === 'needsAttention' || outcome === 'parked';
+  await assertInvariants(world, { runState: promised, waiting });
+  return report;
+}
+
+/** How the domain is to stand after an operation: as before, or as a revert says. */
+async function promisedBy(world: World, wish: Wish): Promise<RunState> {
+  if (wish.operation === 'revert') {
+    const target = snapshotOf(world, wish.name);
+    const wanted = wish.runAfter ?? target.memory?.runState;
+    if (wanted) return wanted;
+  }
+  return runStateOf(world);
+}
+
+/** How the domain stands. */
+export async function runStateOf({ session }: World): Promise<RunState> {
+  const toolstack = await session.openToolstack(session.catalog.domain(DOMAIN)!);
+  try {
+    return await toolstack.runState(freeContext());
+  } finally {
+    await toolstack.close();
+  }
+}
+
+/** A snapshot of the catalog that must be there. */
+export function snapshotOf({ session }: World, name: string): Snapshot {
+  const found = session.catalog.snapshot(DOMAIN, name);
+  if (!found) throw new Error(`there is no snapshot ${name}`);
+  return found;
+}

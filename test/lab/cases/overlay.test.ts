@@ -1,0 +1,4 @@
+import { provesEveryCase } from './scenario.ts';
+import { OVERLAY } from './storages.ts';
+
+provesEveryCase(OVERLAY);

@@ -1,0 +1,57 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { z } from 'zod';
+import { CATALOGUE } from '../../../machines/index.ts';
+
+/** The columns of the README's table of cases, and what each holds a snapshot in. */
+export const COLUMNS = ['overlay', 'qcow2-internal', 'mixed'] as const;
+export type Column = (typeof COLUMNS)[number];
+
+const FOLDER = join(import.meta.dirname, 'proved');
+const proved = z.array(z.string());
+
+/** Set, it writes down what the tests have proved instead of comparing it. */
+export const writing = (): boolean => (process.env.DOMSNAP_WRITE_TABLE ?? '') !== '';
+
+/** The cases that are on record as proved on the real tools in a storage. */
+export function provedIn(column: Column): readonly string[] {
+  return proved.parse(JSON.parse(readFileSync(join(FOLDER, `${column}.json`), 'utf8')));
+}
+
+/** Compare what has just been proved with what is on record; or put it on record. */
+export function compareProved(column: Column, cases: ReadonlySet<string>): void {
+  const found = [...cases].sort();
+  if (writing()) {
+    mkdirSync(FOLDER, { recursive: true });
+    writeFileSync(join(FOLDER, `${column}.json`), `${JSON.stringify(found, null, 2)}\n`);
+  }
+  expect(found, 'DOMSNAP_WRITE_TABLE=1 puts it on record').toEqual(provedIn(column));
+}
+
+const BEGIN = '<!-- cases:begin -->';
+const END = '<!-- cases:end -->';
+
+/** The table of all cases for the README: where each was proved on the real tools. */
+export function renderTable(): string {
+  const columns = COLUMNS.map(column => ({ column, cases: new Set(provedIn(column)) }));
+  const rows = [...CATALOGUE.values()].map(({ id, title }) => [
+    `\`${id}\``,
+    title,
+    ...columns.map(({ cases }) => (cases.has(id) ? '✓' : '–')),
+  ]);
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    line(['case', 'what it does', ...COLUMNS]),
+    line(['---', '---', ...COLUMNS.map(() => '---')]),
+    ...rows.map(line),
+  ].join('\n');
+}
+
+/** A text with the table between its marks. Throws where it has no marks. */
+export function withTable(text: string): string {
+  const begin = text.indexOf(BEGIN);
+  const end = text.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`there is no ${BEGIN} … ${END}`);
+  return `${text.slice(0, begin + BEGIN.length)}\n${renderTable()}\n${text.slice(end)}`;
+}
