@@ -16,7 +16,10 @@ import { WriteOut } from './write-out.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 
-/** Wait until the memory is saved, whole and on disk; the images are locked again then. */
+/**
+ * Wait until the memory is saved, whole and on disk. Behind an ordinary migration QEMU holds no image
+ * locks until it is told to run, or by the pause deed to stand still: one of them follows at once.
+ */
 export async function finishCapture(
   life: Life,
   { capture, path }: Of<'finishCapture'>,
@@ -30,7 +33,7 @@ export async function finishCapture(
   // The sink must not sync: QEMU stands still in waitpid(2) until it ends.
   await fsyncFile(path, context.log);
   const result = { bytes: statSync(path).size, sha256 };
-  await leaveMigration(life, context.signal);
+  await endModes(life, context.signal);
   notes.write({ capture: { path, mode: capture, process: life.monitor.process(), result } });
   removeReport(path);
   return result;
@@ -172,5 +175,9 @@ async function ended(life: Life, signal: AbortSignal, what: string, withinMs: nu
 async function leaveMigration(life: Life, signal: AbortSignal): Promise<void> {
   const [{ status }] = await life.monitor.ask([queryStatus], signal);
   if (status === 'postmigrate') await takeImagesBack(life, signal);
-  await life.monitor.send([commands.captureModes(null), commands.captureSpeed(false)], signal);
+  await endModes(life, signal);
+}
+
+async function endModes({ monitor }: Life, signal: AbortSignal): Promise<void> {
+  await monitor.send([commands.captureModes(null), commands.captureSpeed(false)], signal);
 }

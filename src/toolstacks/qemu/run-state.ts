@@ -3,7 +3,7 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext, RunState } from '../port.ts';
 import * as commands from './commands.ts';
-import { type Life, queryStatus, until } from './life.ts';
+import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
 import type { NotesContent } from './notes.ts';
 import type { Query } from './query.ts';
 
@@ -81,10 +81,18 @@ const STANDING: ReadonlySet<string> = new Set([
   'finish-migrate',
 ]);
 
-/** Stop the processors, and see that they stand. Drains and flushes the disks. */
-export async function pause({ monitor }: Life, { signal }: CallContext): Promise<Json> {
+/**
+ * Stop the processors, and see that they stand. Drains and flushes the disks; behind a migration it
+ * locks the images again, which QEMU does only by letting the guest run for an instant.
+ */
+export async function pause(life: Life, { signal }: CallContext): Promise<Json> {
+  const { monitor } = life;
   const [, status] = await monitor.send([commands.stop, queryStatus], signal);
   const state = queryStatus.schema.parse(status);
+  if (state.status === 'postmigrate') {
+    await takeImagesBack(life, signal);
+    return { status: 'paused' };
+  }
   if (!state.running) return { status: state.status };
   throw new StepError('not-paused', 'somebody else let the guest run again at once');
 }
