@@ -15,7 +15,14 @@ const MAY: Record<string, readonly string[]> = {
   'src/storages': ['src/tools', 'src/engine', 'src/catalog', 'src/toolstacks'],
   'src/toolstacks': ['src/tools', 'src/engine', 'src/catalog'],
   'src/steps': ['machines', 'src/engine', 'src/catalog', 'src/storages', 'src/toolstacks'],
-  'src/plan': ['machines', 'src/engine', 'src/catalog', 'src/steps', 'src/storages', 'src/toolstacks'],
+  'src/plan': [
+    'machines',
+    'src/engine',
+    'src/catalog',
+    'src/steps',
+    'src/storages',
+    'src/toolstacks',
+  ],
   'src/diagrams': ['machines'],
   'src/lab': ['src/tools', 'src/engine'],
 };
@@ -70,14 +77,17 @@ describe('arrows between the layers point one way', () => {
 });
 
 describe('time and chance come in at the door', () => {
-  test.each(['machines', 'src/engine', 'src/steps', 'src/plan'])('%s asks no clock itself', layer => {
-    const wrong = FILES.filter(file => layerOf(file) === layer)
-      .filter(file => file !== 'src/engine/system-clock.ts')
-      .filter(file =>
-        /Date\.now|Math\.random|setTimeout|process\.env|new Date\(\)/.test(
-          readFileSync(join(ROOT, file), 'utf8'),
-        ),
-      );
-    expect(wrong).toEqual([]);
-  });
+  test.each(['machines', 'src/engine', 'src/steps', 'src/plan'])(
+    '%s asks no clock itself',
+    layer => {
+      const wrong = FILES.filter(file => layerOf(file) === layer)
+        .filter(file => file !== 'src/engine/system-clock.ts')
+        .filter(file =>
+          /Date\.now|Math\.random|setTimeout|process\.env|new Date\(\)/.test(
+            readFileSync(join(ROOT, file), 'utf8'),
+          ),
+        );
+      expect(wrong).toEqual([]);
+    },
+  );
 });

@@ -52,7 +52,11 @@ test('an untouched journal verifies after it was closed and opened', () => {
 });
 
 test.each([
-  ['a changed fact', `UPDATE record SET body = replace(body, '"n":2', '"n":9') WHERE seq = 2`, /^3: was changed/],
+  [
+    'a changed fact',
+    `UPDATE record SET body = replace(body, '"n":2', '"n":9') WHERE seq = 2`,
+    /^3: was changed/,
+  ],
   ['a changed time', 'UPDATE record SET at = at + 1 WHERE seq = 1', /^2: was changed/],
   ['a record that is missing in the middle', 'DELETE FROM record WHERE seq = 2', /gap/],
   ['records cut off at the end', 'DELETE FROM record WHERE seq >= 3', /cut off/],
@@ -100,7 +104,10 @@ test('a home that is a file, or no database, is refused by name', () => {
   writeFileSync(home, 'not a folder');
   expect(() => openDatabase(home)).toThrow(/home folder .*cannot be used/);
   const other = folder();
-  writeFileSync(join(other, 'domsnap.db'), 'this is not a database, but it is long enough'.repeat(40));
+  writeFileSync(
+    join(other, 'domsnap.db'),
+    'this is not a database, but it is long enough'.repeat(40),
+  );
   expect(() => openDatabase(other)).toThrow(HomeError);
 });
 

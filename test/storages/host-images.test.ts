@@ -194,26 +194,33 @@ describe('images on this host', { timeout: 30_000 }, () => {
     expect(await world.images.openedBy(image.path)).toEqual([]);
   });
 
-  test('a tool that outlived its engine is seen at work, and keeps others away', async () => {
+  test('a tool that outlived its engine is seen at work, and waited for', async () => {
     const image = at('o');
     await world.makeImage(image);
     const argv = ['--no-fork', toolLock(image.path), 'sleep', '30'];
     const outliving = spawn('flock', argv, { stdio: 'ignore' });
+    const gone = new Promise(resolve => outliving.once('exit', resolve));
     try {
       while (!(await world.images.busy(image))) await wait(10);
+      const impatient = contextFor(AbortSignal.timeout(400));
+      const deed = { do: 'tag', image, tag: 'op1' } as const;
       const busy = { name: 'StepError', code: 'busy', retryable: true };
-      await expect(
-        world.images.perform({ do: 'tag', image, tag: 'op1' }, context),
-      ).rejects.toMatchObject(busy);
-      await expect(
-        world.images.perform({ do: 'trash', path: image.path, operation: 'op1' }, context),
-      ).rejects.toMatchObject(busy);
+      await expect(world.images.perform(deed, impatient)).rejects.toMatchObject(busy);
+      let done = false;
+      const patient = world.images.perform(deed, context).then(() => {
+        done = true;
+      });
+      const seen = world.images.view(image, context);
+      await wait(500);
+      expect(done).toBe(false);
+      outliving.kill('SIGKILL');
+      await Promise.all([patient, seen]);
     } finally {
       outliving.kill('SIGKILL');
-      await new Promise(resolve => outliving.once('exit', resolve));
+      await gone;
     }
+    expect((await world.images.view(image, context)).tags).toEqual(['op1']);
     expect(await world.images.busy(image)).toBe(false);
-    await world.images.perform({ do: 'tag', image, tag: 'op1' }, context);
     expect(leftovers()).toEqual([]);
   });
 
@@ -237,8 +244,9 @@ describe('images on this host', { timeout: 30_000 }, () => {
     const other = spawn('flock', argv, { stdio: 'ignore' });
     try {
       while (!(await world.images.busy(base))) await wait(10);
+      const impatient = contextFor(AbortSignal.timeout(400));
       await expect(
-        world.images.perform({ do: 'commit', top, base }, context),
+        world.images.perform({ do: 'commit', top, base }, impatient),
       ).rejects.toMatchObject({ code: 'busy' });
     } finally {
       other.kill('SIGKILL');
