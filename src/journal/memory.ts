@@ -11,6 +11,8 @@ import {
 
 /** A journal in memory, for simulation: it survives the death of an engine, not of the process. */
 export interface MemoryJournal extends Journal {
+  /** What was appended so far survives the death of the host from now on. */
+  sync(): void;
   /** The host dies: what no durable append has covered since is gone. */
   loseUnsynced(): void;
 }

@@ -78,8 +78,6 @@ export interface Journal {
   append(record: NewRecord, options: AppendOptions): JournalRecord;
   /** A change of the catalog that belongs to no operation, durable. */
   note(change: () => void): void;
-  /** Make everything that was appended so far survive the death of the host. */
-  sync(): void;
   operation(id: string): Operation | undefined;
   operations(filter: OperationFilter): readonly Operation[];
   records(operation: string): readonly JournalRecord[];

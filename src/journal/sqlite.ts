@@ -64,10 +64,6 @@ export function sqliteJournal(database: Database, projection: Projection): Journ
       });
     },
     note: change => transaction(true, change),
-    sync() {
-      // A durable commit syncs the whole log, and with it every relaxed commit before.
-      transaction(true, () => sqlite.exec('UPDATE head SET only = 1'));
-    },
     operation(id) {
       const row = statement.operation.get(id) as Row | undefined;
       return row && operationOf(row);
