@@ -27,7 +27,8 @@ export function knownCase(id: string): Saga {
   if (saga) return saga;
   const words = id.split('.');
   const near = [...CATALOGUE.keys()].filter(other => words.every(word => other.includes(word)));
-  const hint = near.length > 0 ? `perhaps ${near.slice(0, 4).join(', ')}` : `'domsnap cases' lists them`;
+  const hint =
+    near.length > 0 ? `perhaps ${near.slice(0, 4).join(', ')}` : `'domsnap cases' lists them`;
   throw misused('unknown-case', `there is no case ${JSON.stringify(id)}`, hint);
 }
 

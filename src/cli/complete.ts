@@ -54,7 +54,10 @@ async function candidates(
 ): Promise<readonly string[]> {
   if (pending) return pending.argChoices ?? [];
   if (last.startsWith('-')) {
-    return ['--help', ...optionsOf(command).flatMap(({ long, hidden }) => (long && !hidden ? long : []))];
+    return [
+      '--help',
+      ...optionsOf(command).flatMap(({ long, hidden }) => (long && !hidden ? long : [])),
+    ];
   }
   const subcommands = operands.length === 0 ? command.commands.map(other => other.name()) : [];
   const argument = command.registeredArguments[operands.length];

@@ -38,7 +38,10 @@ const domainAdd = () =>
     .description('take a domain in, or its changed file up')
     .argument('<file>', 'a domain file (YAML)')
     .addHelpText('after', FILE_HELP)
-    .addHelpText('after', examples(['domsnap domain add web1.yaml', 'checks the file and the disks']))
+    .addHelpText(
+      'after',
+      examples(['domsnap domain add web1.yaml', 'checks the file and the disks']),
+    )
     .action(async (file, _options, command) => {
       const { domainAdd } = await import('./domain.ts');
       process.exitCode = await domainAdd(callOf(command), file);
@@ -112,7 +115,10 @@ export const labCommand = () =>
     .addCommand(
       new Command('status')
         .description('what it counts, in memory and on each disk')
-        .addHelpText('after', examples(['domsnap lab status', 'the counters agree at any snapshot']))
+        .addHelpText(
+          'after',
+          examples(['domsnap lab status', 'the counters agree at any snapshot']),
+        )
         .action(async (_options, command) => {
           const { labStatusCommand } = await import('./lab.ts');
           process.exitCode = await labStatusCommand(callOf(command));

@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { callOf, examples, waitOption, reasonOption } from './options.ts';
+import { callOf, examples, reasonOption, waitOption } from './options.ts';
 
 /** `domsnap list`. */
 export const listCommand = () =>
@@ -26,7 +26,10 @@ export const showCommand = () =>
     .description('everything about one snapshot')
     .argument('<domain>', 'name of the domain')
     .argument('<snapshot>', 'name of the snapshot')
-    .addHelpText('after', examples(['domsnap show web1 nightly', 'images, memory, who made it, and why']))
+    .addHelpText(
+      'after',
+      examples(['domsnap show web1 nightly', 'images, memory, who made it, and why']),
+    )
     .action(async (domain, snapshot, _options, command) => {
       const { show } = await import('./show.ts');
       process.exitCode = await show(callOf(command), domain, snapshot);

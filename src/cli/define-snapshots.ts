@@ -25,9 +25,10 @@ const createOptions = () =>
     )
     .addOption(diskOption())
     .addOption(
-      new Option('--quiesce <how>', 'freeze the guest for a disk-only snapshot (default: try)').choices(
-        ['require', 'try', 'no'] as const,
-      ),
+      new Option(
+        '--quiesce <how>',
+        'freeze the guest for a disk-only snapshot (default: try)',
+      ).choices(['require', 'try', 'no'] as const),
     )
     .option('--description <text>', 'what the snapshot is for');
 
@@ -43,9 +44,7 @@ const deleteOptions = () =>
   new Command('delete')
     .addArgument(domainArgument())
     .addArgument(snapshotArgument())
-    .addOption(
-      new Option('--children', 'it and everything below it').conflicts(['childrenOnly']),
-    )
+    .addOption(new Option('--children', 'it and everything below it').conflicts(['childrenOnly']))
     .addOption(
       new Option('--children-only', 'everything below it, not itself').conflicts(['children']),
     );
@@ -79,7 +78,10 @@ export const revertCommand = () =>
     .addHelpText(
       'after',
       examples(
-        ['domsnap revert web1 pre-upgrade', 'disks and, of a checkpoint, memory: it goes on from there'],
+        [
+          'domsnap revert web1 pre-upgrade',
+          'disks and, of a checkpoint, memory: it goes on from there',
+        ],
         ['domsnap revert web1 pre-upgrade --off', 'disks only; web1 is off afterwards'],
         ['domsnap revert web1 nightly --paused', 'look before it runs'],
       ),
@@ -126,7 +128,10 @@ export const planCommand = () =>
 const planCreate = () =>
   createOptions()
     .description('what `create` would do')
-    .addHelpText('after', examples(['domsnap plan create web1 s1 --memory paused', 'exit 0: it would run; 3: not']))
+    .addHelpText(
+      'after',
+      examples(['domsnap plan create web1 s1 --memory paused', 'exit 0: it would run; 3: not']),
+    )
     .action(async (domain, name, options, command) => {
       const { createRequest } = await import('./create.ts');
       const { plan } = await import('./plan.ts');
@@ -146,7 +151,10 @@ const planRevert = () =>
 const planDelete = () =>
   deleteOptions()
     .description('what `delete` would do')
-    .addHelpText('after', examples(['domsnap plan delete web1 s1 --children', 'exit 0: it would run; 3: not']))
+    .addHelpText(
+      'after',
+      examples(['domsnap plan delete web1 s1 --children', 'exit 0: it would run; 3: not']),
+    )
     .action(async (domain, snapshot, options, command) => {
       const { deleteRequest } = await import('./delete.ts');
       const { plan } = await import('./plan.ts');

@@ -6,7 +6,9 @@ import type { Style } from './output.ts';
 /** How a domain stands, and what works on it, for people. */
 export function domainText(domain: Domain, view: DomainView, style: Style): string {
   const yes = (works: boolean, why: string) =>
-    works ? `${style('green', 'works')}${why ? style('dim', ` · ${why}`) : ''}` : `${style('yellow', 'no')} · ${why}`;
+    works
+      ? `${style('green', 'works')}${why ? style('dim', ` · ${why}`) : ''}`
+      : `${style('yellow', 'no')} · ${why}`;
   const rows: (readonly [string, string])[] = [
     ['state', view.runState === 'other' ? view.rawState : view.runState],
     ['toolstack', `${domain.toolstack} ${view.version}`],

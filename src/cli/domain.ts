@@ -10,8 +10,8 @@ import {
 } from '../operations/domains.ts';
 import type { Session, Waiting } from '../operations/session.ts';
 import { misused } from '../plan/refusal.ts';
-import { parseDomainFile } from '../toolstacks/qemu/domain-file.ts';
 import type { DomainView } from '../toolstacks/port.ts';
+import { parseDomainFile } from '../toolstacks/qemu/domain-file.ts';
 import { domainText } from './domain-text.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { columns } from './format.ts';
@@ -29,7 +29,10 @@ export interface DomainOptions {
 export async function domainAdd(call: Invocation, file: string): Promise<Exit> {
   const config = parseDomainFile(await textOf(file), dirname(resolve(file)));
   return withSession(call, async session => {
-    const disks = config.disks.map(({ device, path, format }) => ({ device, head: { path, format } }));
+    const disks = config.disks.map(({ device, path, format }) => ({
+      device,
+      head: { path, format },
+    }));
     const added = { name: config.name, toolstack: 'qemu' as const, config, disks };
     const { domain, updated } = await addDomain(session, added);
     if (call.json) json({ ok: true, domain: domainJson(domain), updated });
@@ -45,10 +48,16 @@ export async function domainAdd(call: Invocation, file: string): Promise<Exit> {
 export function domainList(call: Invocation): Promise<Exit> {
   return withSession(call, async session => {
     const domains = await Promise.all(
-      session.catalog.domains().map(async domain => ({ domain, ...(await stateOf(session, domain)) })),
+      session.catalog
+        .domains()
+        .map(async domain => ({ domain, ...(await stateOf(session, domain)) })),
     );
     if (call.json) {
-      const found = domains.map(({ domain, state, why }) => ({ ...domainJson(domain), state, why }));
+      const found = domains.map(({ domain, state, why }) => ({
+        ...domainJson(domain),
+        state,
+        why,
+      }));
       json({ ok: true, domains: found });
     } else if (domains.length === 0) {
       out(`there are no domains; 'domsnap domain add FILE' adds one`);
@@ -57,7 +66,11 @@ export function domainList(call: Invocation): Promise<Exit> {
       const heading = ['DOMAIN', 'STATE', 'DISKS', 'CURRENT'].map(title => style('dim', title));
       const rows = domains.map(({ domain, state, why }) => [
         style('bold', domain.name),
-        state === 'running' ? style('green', state) : why ? style('red', `${state}: ${why}`) : state,
+        state === 'running'
+          ? style('green', state)
+          : why
+            ? style('red', `${state}: ${why}`)
+            : state,
         domain.disks.map(({ device }) => device).join(', '),
         domain.current ?? '-',
       ]);
@@ -78,11 +91,7 @@ export function domainShow(call: Invocation, name: string): Promise<Exit> {
 }
 
 /** `domsnap domain start`. */
-export function domainStart(
-  call: Invocation,
-  name: string,
-  options: DomainOptions,
-): Promise<Exit> {
+export function domainStart(call: Invocation, name: string, options: DomainOptions): Promise<Exit> {
   return withSession(call, async session => {
     const paused = options.paused === true;
     const view = await startDomain(session, name, { ...waiting(options), paused });

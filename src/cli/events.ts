@@ -66,4 +66,3 @@ export type CliEvent = PlannedEvent | StepEvent | ProgressEvent | RecoveringEven
 
 /** Where events go. */
 export type EventSink = (event: CliEvent) => void;
-

@@ -68,7 +68,13 @@ export function tellFailure(failed: Failure, asJson: boolean): Exit {
   return exit;
 }
 
-function failure(exit: Exit, code: string, message: string, hint: string, now = UNTOUCHED): Failure {
+function failure(
+  exit: Exit,
+  code: string,
+  message: string,
+  hint: string,
+  now = UNTOUCHED,
+): Failure {
   return { exit, code, message, hint, refusals: [], now };
 }
 
@@ -86,7 +92,7 @@ function unrecovered({ refusals, report }: UnrecoveredError): Failure {
   return {
     ...refused(new RefusedError(refusals)),
     exit: EXIT.attention,
-    now: [`It waits in ${report.state}; nothing new was begun.`, ...causes].join('\n  '),
+    now: ['Nothing new was begun. What went wrong before:', ...new Set(causes)].join('\n  '),
   };
 }
 

@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 // How numbers, times and commands are shown to people.
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
@@ -92,6 +94,8 @@ export function fill(text: string, columnsMax: number, indent = ''): string {
   return lines.map(one => indent + one).join('\n');
 }
 
-// Styles of the terminal take no room.
-const STYLE = /\u001b\[[0-9;]*m/g;
-const width = (text: string): number => [...text.replace(STYLE, '')].length;
+function width(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  // Styles of the terminal take no room.
+  return [...stripVTControlCharacters(text)].length;
+}

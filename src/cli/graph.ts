@@ -1,6 +1,6 @@
+import { knownCase } from './cases.ts';
 import type { Exit } from './exit-codes.ts';
 import { EXIT } from './exit-codes.ts';
-import { knownCase } from './cases.ts';
 import type { Invocation } from './invocation.ts';
 import { json, out } from './output.ts';
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Json } from '../engine/json.ts';
 import { labUp } from '../lab/guest.ts';
@@ -5,7 +6,6 @@ import { labDown, labStatus } from '../lab/lab-state.ts';
 import type { LabTools } from '../lab/lab-tools.ts';
 import { addDomain, startDomain, stopDomain } from '../operations/domains.ts';
 import { lockDomain, type Session } from '../operations/session.ts';
-import { readFile } from 'node:fs/promises';
 import { parseDomainFile } from '../toolstacks/qemu/domain-file.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { columns } from './format.ts';
@@ -24,7 +24,10 @@ export function labUpCommand(call: Invocation): Promise<Exit> {
     if (!call.json) say('making the lab guest; the first time it downloads 33 MB of packages');
     const { files } = await labUp({ folder, name: NAME }, tools);
     const config = parseDomainFile(await readFile(files.domainFile, 'utf8'), folder);
-    const disks = config.disks.map(({ device, path, format }) => ({ device, head: { path, format } }));
+    const disks = config.disks.map(({ device, path, format }) => ({
+      device,
+      head: { path, format },
+    }));
     await addDomain(session, { name: NAME, toolstack: 'qemu', config, disks });
     const { runState } = await startDomain(session, NAME, {});
     if (call.json) json({ ok: true, domain: NAME, folder, state: runState });

@@ -16,10 +16,10 @@ export function list(
   name: string | undefined,
   { tree }: { readonly tree?: true | undefined },
 ): Promise<Exit> {
-  return withSession(call, async session => {
-    if (name !== undefined) await listDomain(call, session, knownDomain(session, name));
+  return withSession(call, session => {
+    if (name !== undefined) listDomain(call, session, knownDomain(session, name));
     else if (tree) {
-      for (const domain of session.catalog.domains()) await listDomain(call, session, domain);
+      for (const domain of session.catalog.domains()) listDomain(call, session, domain);
     } else listAll(call, session);
     return EXIT.done;
   });
@@ -33,13 +33,9 @@ export function knownDomain({ catalog }: Session, name: string): Domain {
   throw refuse('unknown-domain', `there is no domain ${JSON.stringify(name)}`, hint);
 }
 
-async function listDomain(
-  call: Invocation,
-  { catalog, clock }: Session,
-  domain: Domain,
-): Promise<void> {
+function listDomain(call: Invocation, { catalog, clock }: Session, domain: Domain): void {
   const snapshots = catalog.snapshots(domain.name);
-  const sizes = await sizesOf(domain, snapshots);
+  const sizes = sizesOf(domain, snapshots);
   const { name, current } = domain;
   if (call.json) {
     const found = snapshots.map(snapshot => {

@@ -1,6 +1,7 @@
 import type { Journal, JournalRecord, Operation } from '../journal/port.ts';
 import type { Session } from '../operations/session.ts';
 import { refuse } from '../plan/refusal.ts';
+import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { columns, localTime } from './format.ts';
 import type { Invocation } from './invocation.ts';
@@ -47,7 +48,8 @@ export function logVerify(call: Invocation): Promise<Exit> {
     }
     const style = stylist(process.stdout);
     if (faults.length === 0) out(`${style('green', '✔')} ${records} records, as they were written`);
-    for (const { position, what } of faults) out(`${style('red', '✘')} record ${position}: ${what}`);
+    for (const { position, what } of faults)
+      out(`${style('red', '✘')} record ${position}: ${what}`);
     return exit;
   });
 }
@@ -108,7 +110,7 @@ function showOperations(call: Invocation, session: Session, domain: string | und
     one.case,
     outcome(one.status, style),
     one.who?.login ?? '-',
-    one.who?.reason ?? '',
+    printable(one.who?.reason ?? '', 80),
   ]);
   out(columns([heading.map(title => style('dim', title)), ...rows]).join('\n'));
 }

@@ -1,5 +1,5 @@
-import type { Session } from '../operations/session.ts';
 import { type RunOptions, runRequest } from '../operations/run-request.ts';
+import type { Session } from '../operations/session.ts';
 import { checkName } from '../plan/names.ts';
 import type { Request } from '../plan/request.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
@@ -80,11 +80,17 @@ export async function watched(
 function failed(error: unknown, signals: Interrupts, seen: Watch) {
   const failure = failureOf(error);
   if (failure.code === 'busy' && signals.abort.aborted) {
-    return { ...failure, exit: EXIT.rolledBack, code: 'aborted', message: 'called off while waiting' };
+    return {
+      ...failure,
+      exit: EXIT.rolledBack,
+      code: 'aborted',
+      message: 'called off while waiting',
+    };
   }
-  if (seen.recovered.length === 0 || failure.exit === EXIT.bug) return failure;
+  const told = failure.exit === EXIT.bug || failure.exit === EXIT.attention;
+  if (seen.recovered.length === 0 || told) return failure;
   const earlier = seen.recovered.join(', ');
-  return { ...failure, now: `${failure.now} (Before that, ${earlier} was taken up again.)` };
+  return { ...failure, now: `${failure.now} (Before that, ${earlier} was brought to its end.)` };
 }
 
 /** Progress, and the log where there is one. */

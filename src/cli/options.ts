@@ -22,7 +22,9 @@ export const reasonOption = () => new Option('--reason <text>', 'why, for the au
 function seconds(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
-    throw new InvalidArgumentError('It is not a number of seconds: put --wait last, or write --wait=60.');
+    throw new InvalidArgumentError(
+      'It is not a number of seconds: put --wait last, or write --wait=60.',
+    );
   }
   return value;
 }
@@ -50,5 +52,7 @@ function collectDisk(
 /** Examples below a command's help; each is a command line and what it does. */
 export function examples(...lines: readonly (readonly [string, string])[]): string {
   const width = Math.max(...lines.map(([line]) => line.length));
-  return ['', 'Examples:', ...lines.map(([line, what]) => `  ${line.padEnd(width)}  ${what}`)].join('\n');
+  return ['', 'Examples:', ...lines.map(([line, what]) => `  ${line.padEnd(width)}  ${what}`)].join(
+    '\n',
+  );
 }

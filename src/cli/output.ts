@@ -17,17 +17,18 @@ export function json(document: object): void {
 
 type Styles = Parameters<typeof styleText>[0];
 
-/** Colour for a stream: none where it is no terminal, or NO_COLOR asks for none. */
-export const stylist =
-  (stream: NodeJS.WriteStream) =>
-  (style: Styles, text: string): string =>
-    styleText(style, text, { stream });
-
 /** A way to style text. */
-export type Style = ReturnType<typeof stylist>;
+export type Style = (style: Styles, text: string) => string;
 
-/** For tests and files: as it is. */
+/** For what is no terminal: as it is. */
 export const plain: Style = (_style, text) => text;
+
+/** Colour for a stream: none where it is no terminal, or NO_COLOR asks for none. */
+export function stylist(stream: NodeJS.WriteStream): Style {
+  // Asked once: a long tree has tens of thousands of pieces.
+  if (styleText('red', 'x', { stream }) === 'x') return plain;
+  return (style, text) => styleText(style, text, { validateStream: false });
+}
 
 /** Columns of the terminal, else what fits a page. */
 export const widthOf = (stream: NodeJS.WriteStream): number => stream.columns || 100;

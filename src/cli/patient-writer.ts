@@ -24,7 +24,10 @@ export function patientWriter(fd: number): PatientWriter {
     waiting = [];
   };
   const next = (): void => {
-    if (gone || queue.length === 0) return settle();
+    if (gone || queue.length === 0) {
+      settle();
+      return;
+    }
     busy = true;
     const part = queue;
     write(fd, part, (error, count) => {

@@ -87,7 +87,10 @@ function stepLines(step: PlannedStep, index: number, style: Style, wide: number)
 }
 
 /** A command as a person would type it, or as a monitor takes it. */
-export function commandText({ tool, command }: Pick<Command, 'command'> & { tool: string }, style: Style): string {
+export function commandText(
+  { tool, command }: Pick<Command, 'command'> & { tool: string },
+  style: Style,
+): string {
   if (tool === 'exec' && Array.isArray(command)) {
     return `${style('dim', '$')} ${command.map(word => shellWord(String(word))).join(' ')}`;
   }

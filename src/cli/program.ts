@@ -1,7 +1,7 @@
-import { findPackageJSON } from 'node:module';
 import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
 import { Command } from '@commander-js/extra-typings';
-import { completionCommand, completeCommand } from './define-completion.ts';
+import { completeCommand, completionCommand } from './define-completion.ts';
 import { domainCommand, labCommand } from './define-domains.ts';
 import {
   casesCommand,

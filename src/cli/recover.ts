@@ -40,7 +40,9 @@ export function recover(
             else tellResult(result, session, undefined);
           }
           if (results.length === 0) {
-            out(status ? `nothing to do: ${id} is ${status}` : 'nothing to do: no operation is open');
+            out(
+              status ? `nothing to do: ${id} is ${status}` : 'nothing to do: no operation is open',
+            );
           }
           return exit;
         };

@@ -103,9 +103,14 @@ export function stateSentence(
   { domain, domainState, outcome }: Pick<Result, 'domain' | 'domainState' | 'outcome'>,
   runBefore?: string,
 ): string {
-  const now = { running: 'runs', paused: 'stands still', off: 'is off' }[domainState];
+  const now = {
+    running: 'runs',
+    paused: 'stands still',
+    off: 'is off',
+    other: 'is in a state in which nothing can be begun',
+  }[domainState];
   const then = runBefore && runBefore !== domainState ? ` (before: ${runBefore})` : '';
-  const guest = `${domain} ${now ?? `is in the state ${domainState}`}${then}`;
+  const guest = `${domain} ${now ?? 'does not say how it stands'}${then}`;
   switch (outcome) {
     case 'committed':
       return `${guest}.`;
@@ -122,7 +127,9 @@ export function stateSentence(
 async function stateOf(session: Session, domain: string): Promise<string> {
   const signal = AbortSignal.timeout(ASK_MS);
   try {
-    return await withToolstack(session, domain, toolstack => toolstack.runState(freeContext(signal)));
+    return await withToolstack(session, domain, toolstack =>
+      toolstack.runState(freeContext(signal)),
+    );
   } catch {
     return 'unknown';
   }

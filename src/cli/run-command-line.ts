@@ -12,9 +12,16 @@ export async function runCommandLine(argv: readonly string[]): Promise<never> {
   } catch (error) {
     process.exitCode = await exitCodeOf(error, argv);
   }
+  await Promise.all([process.stdout, process.stderr].map(written));
   // Sockets of a domain that hangs must not keep a command from ending that has told its result.
   process.exit();
 }
+
+/** A pipe takes 64 KiB at a time: what its reader has not taken yet would be lost with the process. */
+const written = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise(resolve => {
+    stream.write('', () => resolve());
+  });
 
 async function exitCodeOf(error: unknown, argv: readonly string[]): Promise<number> {
   const { code } = error as { code?: unknown };

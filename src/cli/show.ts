@@ -3,6 +3,7 @@ import type { Who } from '../engine/fact.ts';
 import type { Session } from '../operations/session.ts';
 import { checkName } from '../plan/names.ts';
 import { refuse } from '../plan/refusal.ts';
+import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { age, bytes, columns, localTime } from './format.ts';
 import type { Invocation } from './invocation.ts';
@@ -12,6 +13,9 @@ import { json, out, type Style, stylist } from './output.ts';
 import { type Sizes, sizesOf } from './sizes.ts';
 import { snapshotJson } from './snapshot-json.ts';
 import { consistencyText } from './summary.ts';
+
+/** What somebody typed is shown so far, and without what moves a terminal's cursor. */
+const TEXT_MAX = 1_000;
 
 interface Details {
   readonly snapshot: Snapshot;
@@ -25,15 +29,15 @@ interface Details {
 /** `domsnap show`: everything that is known of one snapshot. */
 export function show(call: Invocation, domainName: string, name: string): Promise<Exit> {
   checkName('snapshot', name);
-  return withSession(call, async session => {
-    const details = await detailsOf(session, domainName, name);
+  return withSession(call, session => {
+    const details = detailsOf(session, domainName, name);
     if (call.json) json(documentOf(details));
     else out(textOf(details, stylist(process.stdout)));
     return EXIT.done;
   });
 }
 
-async function detailsOf(session: Session, domainName: string, name: string): Promise<Details> {
+function detailsOf(session: Session, domainName: string, name: string): Details {
   const domain = knownDomain(session, domainName);
   const { catalog, journal, clock } = session;
   const snapshots = catalog.snapshots(domainName);
@@ -43,7 +47,7 @@ async function detailsOf(session: Session, domainName: string, name: string): Pr
     throw refuse('unknown-snapshot', `${domainName} has no snapshot ${name}`, hint);
   }
   const [first] = journal.records(snapshot.operation);
-  const all = await sizesOf(domain, snapshots);
+  const all = sizesOf(domain, snapshots);
   return {
     snapshot,
     children: snapshots.filter(({ parent }) => parent === name).map(child => child.name),
@@ -76,10 +80,15 @@ function textOf({ snapshot, children, current, sizes, by, nowMs }: Details, styl
   };
   const rows: (readonly [string, string])[] = [
     ['made', `${localTime(createdAt)} (${age(nowMs - createdAt)} ago)`],
-    ['by', by ? `${by.login || by.uid}@${by.host}${by.reason ? `: ${by.reason}` : ''}` : '-'],
+    [
+      'by',
+      by
+        ? `${by.login || by.uid}@${by.host}${by.reason ? `: ${printable(by.reason, TEXT_MAX)}` : ''}`
+        : '-',
+    ],
     ['kind', `${kind}${states[snapshot.state]}`],
     ['consistency', consistencyText(snapshotJson(snapshot))],
-    ['description', description || '-'],
+    ['description', printable(description, TEXT_MAX) || '-'],
     ['parent', parent ?? '-'],
     ['children', [...children, ...(current ? ['◆ you are here'] : [])].join(', ') || '-'],
     ...disks.map(({ device, mode, image, tag }) => {

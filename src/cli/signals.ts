@@ -17,7 +17,10 @@ interface Standing {
 }
 
 /** The first signal calls the operation off, the second parks it; it never ends half-way by itself. */
-export function interrupts(standing: () => Standing, told: (event: SignalEvent) => void): Interrupts {
+export function interrupts(
+  standing: () => Standing,
+  told: (event: SignalEvent) => void,
+): Interrupts {
   const abort = new AbortController();
   const park = new AbortController();
   let count = 0;

@@ -51,7 +51,9 @@ export function progressText({ done, total, unit }: ProgressEvent): string {
 export function headLine(event: CliEvent, style: Style): string | undefined {
   switch (event.event) {
     case 'planned': {
-      const notes = event.notes.map(({ what, why }) => style('dim', `  · ${what}${why && `: ${why}`}`));
+      const notes = event.notes.map(({ what, why }) =>
+        style('dim', `  · ${what}${why && `: ${why}`}`),
+      );
       const [operation = ''] = event.case.split('.');
       const title = `${style('bold', `${operation} ${event.domain} ${event.name}`)} · ${event.title}`;
       return [title, ...notes].join('\n');

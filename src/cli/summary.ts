@@ -65,7 +65,7 @@ function created(snapshot: SnapshotJson, domain: Domain | undefined): Rows {
     const head = domain?.disks.find(disk => disk.device === device)?.head.path;
     if (mode === 'none') rows.push([device, 'not part of it']);
     else if (mode === 'internal') rows.push([device, `inside ${image.path}, under the tag ${tag}`]);
-    else rows.push([device, `${image.path}; the guest now writes to ${head ?? 'an overlay'}`]);
+    else rows.push([device, image.path], ['', `from now on written to: ${head ?? 'an overlay'}`]);
   }
   if (memory) rows.push(['memory', `${memory.path} (${bytes(memory.bytes)})`]);
   return rows;
@@ -102,7 +102,12 @@ function timing({ guestPauseMs, elapsedMs }: Result): Rows {
   return [
     ...(guestPauseMs === null
       ? []
-      : ([['guest pause', `${guestPauseMs < 10 ? guestPauseMs.toFixed(1) : Math.round(guestPauseMs)} ms`]] as const)),
+      : ([
+          [
+            'guest pause',
+            `${guestPauseMs < 10 ? guestPauseMs.toFixed(1) : Math.round(guestPauseMs)} ms`,
+          ],
+        ] as const)),
     ['took', duration(elapsedMs)],
   ];
 }

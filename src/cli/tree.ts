@@ -79,7 +79,11 @@ function forest({ snapshots, current }: TreeInput): {
   return { children, straight };
 }
 
-function nameOf({ name, kind, memory, state }: Snapshot, current: string | null, style: Style): string {
+function nameOf(
+  { name, kind, memory, state }: Snapshot,
+  current: string | null,
+  style: Style,
+): string {
   const mark = kind === 'abandoned' ? '◌' : memory ? '●' : '○';
   const shown = `${mark} ${name === current ? style('bold', name) : name}`;
   if (state === 'dissolving') return `${shown} ${style('red', '(being deleted)')}`;
@@ -88,10 +92,12 @@ function nameOf({ name, kind, memory, state }: Snapshot, current: string | null,
 }
 
 function facts(
-  { name, createdAt, kind, consistency, memory }: Snapshot,
+  { name, createdAt, kind, state, consistency, memory }: Snapshot,
   { sizes, nowMs }: TreeInput,
   style: Style,
 ): string[] {
+  // What it will be good for is not known before it is made.
+  if (state === 'creating') return [age(nowMs - createdAt).padStart(6)];
   const { own = 0, shared = 0, missing = [] } = sizes.get(name) ?? {};
   return [
     age(nowMs - createdAt).padStart(6),

@@ -41,7 +41,19 @@ export async function removeDomain(session: Session, name: string): Promise<void
       throw refuse(
         'has-snapshots',
         `${name} has ${snapshots.length} snapshots`,
-        `delete them first, or export what you need`,
+        `'domsnap delete ${name} SNAPSHOT --children' deletes one and all below it`,
+      );
+    }
+    const [open] = session.journal.operations({
+      subject: name,
+      status: ['open', 'needsAttention'],
+      limit: 1,
+    });
+    if (open) {
+      throw refuse(
+        'open-operation',
+        `${name} has the operation ${open.id}, which has not come to its end`,
+        `'domsnap recover ${open.id}' brings it there`,
       );
     }
     record(session, { catalog: 'dropDomain', name });
