@@ -9,8 +9,9 @@ import { arrange, compensationState, forwardState, outcomeStates } from './saga-
  * - Before the pivot, a failure, a missed deadline or an abort compensates: first whatever makes the
  *   guest run again (`liveness`), then the rest in reverse order.
  * - From the pivot's success on, steps are retried forward and never undone.
- * - A compensation that fails is retried; if it fails for good, the guest's life is still seen to, and the
- *   rest is left alone in `needsAttention`: what stands behind it could destroy what it needs.
+ * - A compensation that fails is retried; if it fails for good, the guest's life is seen to (once more),
+ *   and the rest is left alone in `needsAttention`: what stands behind it could destroy what it needs.
+ * - What has been taken back is not taken back again by a recovery.
  * - A step whose effect is in doubt (`code: 'unknown'`) is not guessed at: the guest is made to run,
  *   and the rest is left exactly as it is, in `needsAttention`.
  * - `needsAttention` is a place to wait in, not a grave: RECOVER goes on from there.
@@ -69,7 +70,7 @@ export interface SagaContext {
   readonly input: unknown;
   /** Outputs of the forward steps so far, by step. */
   readonly results: Readonly<Record<string, unknown>>;
-  /** Index of the furthest forward step that was entered. */
+  /** Index of the furthest forward step that was entered and has not been taken back; -1 for none. */
   readonly reached: number;
   /** How often the present state's effect has failed. */
   readonly attempt: number;
@@ -106,9 +107,23 @@ export interface SagaInput {
   readonly deadlines: Readonly<Record<string, number>>;
 }
 
-/** Make the machine of a case. Throws where the list of steps contradicts itself. */
+/**
+ * Make a case of its specification. Throws where the list of steps contradicts itself. The machine is
+ * made when it is first asked for: a command runs one case, and making all thirty takes 90 ms.
+ */
 export function saga(spec: SagaSpec): Saga {
   refuseContradictions(spec);
+  let machine: AnyStateMachine | undefined;
+  return {
+    ...spec,
+    get machine() {
+      machine ??= machineOf(spec);
+      return machine;
+    },
+  };
+}
+
+function machineOf(spec: SagaSpec): AnyStateMachine {
   const layout = arrange(spec.steps);
   const states: Record<string, unknown> = {};
   spec.steps.forEach((step, index) => {
@@ -125,7 +140,7 @@ export function saga(spec: SagaSpec): Saga {
     context: ({ input }: { input: SagaInput | undefined }) => initialContext(input),
     states,
   } as never).provide({ delays: deadlines(spec.steps), actors: placeholders(spec.steps) } as never);
-  return { ...spec, machine: machine as unknown as AnyStateMachine };
+  return machine as unknown as AnyStateMachine;
 }
 
 /** The state in which a step's effect is taken back. */

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { MIGRATIONS } from './schema.ts';
 
@@ -24,6 +24,7 @@ export function openDatabase(home: string): Database {
   const path = join(home, 'domsnap.db');
   let sqlite: DatabaseSync;
   try {
+    refusePseudo(home);
     mkdirSync(home, { recursive: true, mode: 0o700 });
     const fresh = !existsSync(path);
     sqlite = new DatabaseSync(path);
@@ -40,6 +41,11 @@ export function openDatabase(home: string): Database {
     throw cause instanceof HomeError ? cause : unusable(home, cause);
   }
   return { sqlite, transaction: transactionOn(sqlite), close: () => sqlite.close() };
+}
+
+/** In /proc, node's recursive mkdir tries for ever (node 24); nothing can be kept there anyway. */
+function refusePseudo(home: string): void {
+  if (/^\/(proc|sys|dev)(\/|$)/.test(resolve(home))) throw new Error('nothing can be kept there');
 }
 
 function unusable(home: string, cause: unknown): HomeError {

@@ -31,7 +31,7 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
   refuseUnknownDisks(request, domain.disks);
   const disks = domain.disks.map(disk => planDisk(request, facts, disk, name, notes, refusals));
   const memory = planMemory(request, facts, live, notes, refusals);
-  const quiesce = planQuiesce(request, facts, live && !memory, notes, refusals);
+  const frozen = planQuiesce(request, facts, live && !memory, notes, refusals);
   const external = disks.filter(({ overlay }) => overlay !== undefined);
   const firstFolder = dirname(disks[0]?.head.path ?? '/');
   const memoryPath = join(
@@ -53,7 +53,7 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
     runAfter: runBefore,
     parent: domain.current,
     description: request.description ?? '',
-    quiesce,
+    ...frozen,
     disks,
     memory: memory ? { path: memoryPath, capture: memory, deviceDigest: view.deviceDigest } : null,
   };
@@ -151,7 +151,8 @@ function planMemory(
     what: `memory is saved by ${capture}`,
     why: still
       ? 'the domain is paused: it stays so'
-      : passedOver.map(other => `${other}: ${why(other)}`).join('; ') || why(capture),
+      : passedOver.map(other => `${other}: ${why(other)}`).join('; ') ||
+        (memory === 'paused' ? 'as asked for' : HOW[capture]),
   });
   return capture;
 }
@@ -162,7 +163,7 @@ function planQuiesce(
   applies: boolean,
   notes: Note[],
   refusals: Refusal[],
-): 'require' | 'try' | 'no' {
+): Pick<CreateInput, 'quiesce' | 'unfrozenWhy'> {
   if (!applies) {
     if (quiesce === 'require') {
       notes.push({
@@ -170,10 +171,10 @@ function planQuiesce(
         why: 'its memory is part of the snapshot, or it is off: nothing is lost between them',
       });
     }
-    return 'no';
+    return { quiesce: 'no', unfrozenWhy: '' };
   }
   const wanted = quiesce ?? 'try';
-  if (wanted === 'no' || view.agent.answers) return wanted;
+  if (wanted === 'no' || view.agent.answers) return { quiesce: wanted, unfrozenWhy: '' };
   if (wanted === 'require') {
     refusals.push({
       code: 'no-agent',
@@ -183,8 +184,16 @@ function planQuiesce(
   } else {
     notes.push({ what: 'the guest will not be frozen', why: view.agent.why });
   }
-  return wanted;
+  // Asking it again would cost the time in which nobody answers; and a thaw would have nobody to obey it.
+  return { quiesce: wanted === 'try' ? 'no' : wanted, unfrozenWhy: view.agent.why };
 }
+
+/** What a capture means for the guest. */
+const HOW: Readonly<Record<Capture, string>> = {
+  background: 'the guest stands still for milliseconds, however much memory it has',
+  precopy: 'the guest runs until its memory has converged',
+  paused: 'the guest stands still until its memory is saved',
+};
 
 /** A guest that goes on writing makes the stream of a pre-copy longer than its memory. */
 const memorySize = (capture: Capture, bytes: number): number =>

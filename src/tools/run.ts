@@ -1,4 +1,4 @@
-import { execa, type Result } from 'execa';
+import type { Result } from 'execa';
 import { type CallSink, startCall } from './call-log.ts';
 import { lockConflictExit, lockedArgv } from './flock-argv.ts';
 import type { Json } from './json.ts';
@@ -62,6 +62,8 @@ export async function run(argv: Argv, options: RunOptions): Promise<RunResult> {
     end('aborted', '');
     throw failure('aborted', argv, `${argv[0]} was not started: aborted`, { started: false });
   }
+  // Loaded when first needed: it is large, and most of what a user asks runs no program.
+  const { execa } = await import('execa');
   const child = execa(program, args, {
     reject: false,
     stripFinalNewline: false,

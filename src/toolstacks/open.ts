@@ -16,7 +16,7 @@ export async function openToolstack(domain: Domain, options: ToolstackOptions): 
   if (domain.toolstack !== 'qemu') {
     throw new Error(`this domsnap has no toolstack ${domain.toolstack}`);
   }
-  const { QemuDomainConfig } = await import('./qemu/domain-file.ts');
+  const { QemuDomainConfig } = await import('./qemu/domain-config.ts');
   const { qemuToolstack } = await import('./qemu/toolstack.ts');
   return qemuToolstack(QemuDomainConfig.parse(domain.config), {
     home: options.home,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/engine/system-clock.ts';
-import { QemuDomainConfig } from '../../src/toolstacks/qemu/domain-file.ts';
+import { QemuDomainConfig } from '../../src/toolstacks/qemu/domain-config.ts';
 import { qemuToolstack } from '../../src/toolstacks/qemu/toolstack.ts';
 import { fakeServer, onRequests, sendLine } from '../tools/fake-server.ts';
 import { tempFolder } from '../tools/temp-folder.ts';

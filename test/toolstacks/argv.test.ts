@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { machineOf, startArgv } from '../../src/toolstacks/qemu/argv.ts';
 import { digestOf } from '../../src/toolstacks/qemu/device-digest.ts';
-import { QemuDomainConfig } from '../../src/toolstacks/qemu/domain-file.ts';
+import { QemuDomainConfig } from '../../src/toolstacks/qemu/domain-config.ts';
 import { overlayNode } from '../../src/toolstacks/qemu/node-names.ts';
 import { readReport, reportPath, sinkUri, sourceUri } from '../../src/toolstacks/qemu/sink.ts';
 

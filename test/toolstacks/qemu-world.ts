@@ -11,7 +11,7 @@ import { connectQmp } from '../../src/tools/qmp.ts';
 import { run } from '../../src/tools/run.ts';
 import { ToolError } from '../../src/tools/tool-error.ts';
 import type { Overlay, Toolstack } from '../../src/toolstacks/port.ts';
-import { QemuDomainConfig } from '../../src/toolstacks/qemu/domain-file.ts';
+import { QemuDomainConfig } from '../../src/toolstacks/qemu/domain-config.ts';
 import { alive, processOfPidFile } from '../../src/toolstacks/qemu/process.ts';
 import { qemuToolstack } from '../../src/toolstacks/qemu/toolstack.ts';
 import type { ToolstackWorld } from './conformance.ts';

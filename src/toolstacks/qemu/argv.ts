@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Volume } from '../../catalog/model.ts';
 import { StepError } from '../../engine/step.ts';
 import type { Overlay } from '../port.ts';
-import type { QemuDomainConfig } from './domain-file.ts';
+import type { QemuDomainConfig } from './domain-config.ts';
 
 /** What a start needs to know beside the domain file. */
 export interface StartOptions {
@@ -56,10 +56,13 @@ export function blockdevOptions(
 const socket = (id: string, path: string): string =>
   `socket,id=${id},path=${path.replaceAll(',', ',,')},server=on,wait=off`;
 
+/** What QEMU knows the agent's port by. */
+export const AGENT_PORT = 'domsnap-agent';
+
 const agentArguments = (path: string): string[] => [
-  ...['-chardev', socket('domsnap-agent', path)],
+  ...['-chardev', socket(AGENT_PORT, path)],
   ...['-device', 'virtio-serial,id=domsnap-serial'],
-  ...['-device', 'virtserialport,chardev=domsnap-agent,name=org.qemu.guest_agent.0'],
+  ...['-device', `virtserialport,chardev=${AGENT_PORT},name=org.qemu.guest_agent.0`],
 ];
 
 function blockdev(device: string, head: Volume, isBlockDevice: (path: string) => boolean): string {

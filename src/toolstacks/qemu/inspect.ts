@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { CallContext, DomainView } from '../port.ts';
 import { agentView } from './agent.ts';
+import { AGENT_PORT } from './argv.ts';
 import { noCaptures, probeCaptures } from './captures.ts';
 import { deviceDigest, nextDigest } from './device-digest.ts';
 import { liveDisksOf } from './graph.ts';
@@ -12,6 +13,11 @@ import { runStateOf } from './run-state.ts';
 const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | undefined }> = {
   command: 'query-memory-size-summary',
   schema: z.object({ 'base-memory': z.number(), 'plugged-memory': z.number().optional() }),
+};
+
+const queryPorts: Query<{ label: string; 'frontend-open': boolean }[]> = {
+  command: 'query-chardev',
+  schema: z.array(z.object({ label: z.string(), 'frontend-open': z.boolean() })),
 };
 
 /** Everything that a plan asks about the domain. */
@@ -61,5 +67,13 @@ async function agentOf(
   asked: boolean,
 ): Promise<DomainView['agent']> {
   if (!running) return { answers: false, why: 'the guest stands still' };
-  return asked ? agentView(life, context) : { answers: false, why: 'it was not asked' };
+  if (!asked) return { answers: false, why: 'it was not asked' };
+  // QEMU knows at once whether anything in the guest has opened the agent's port; an agent that is
+  // not there would be waited for.
+  const [ports] = await life.monitor.ask([queryPorts], context.signal);
+  const port = ports.find(({ label }) => label === AGENT_PORT);
+  if (port?.['frontend-open'] === false) {
+    return { answers: false, why: 'no agent runs in the guest' };
+  }
+  return agentView(life, context);
 }

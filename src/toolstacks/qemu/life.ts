@@ -4,7 +4,7 @@ import type { DomainDisk } from '../../catalog/model.ts';
 import { type Clock, sleep } from '../../engine/clock.ts';
 import { StepError } from '../../engine/step.ts';
 import * as commands from './commands.ts';
-import type { QemuDomainConfig } from './domain-file.ts';
+import type { QemuDomainConfig } from './domain-config.ts';
 import { type BlockView, blockView, queryBlock, queryGraph, queryNodes } from './graph.ts';
 import { Monitor } from './monitor.ts';
 import { Notes } from './notes.ts';

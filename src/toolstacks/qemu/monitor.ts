@@ -11,7 +11,7 @@ import {
 import { socketOwner } from '../../tools/socket-owner.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import type { CallContext } from '../port.ts';
-import type { QemuDomainConfig } from './domain-file.ts';
+import type { QemuDomainConfig } from './domain-config.ts';
 import { findDevice, queryBlock } from './graph.ts';
 import { processOf, processOfPidFile, type QemuProcess } from './process.ts';
 import type { Query } from './query.ts';

@@ -5,7 +5,7 @@ import type { CallContext, DomainDeed, Toolstack } from '../port.ts';
 import { freeze, frozen, thaw } from './agent.ts';
 import { beginCapture, prepareCapture } from './capture.ts';
 import { cancelCapture, finishCapture } from './capture-end.ts';
-import type { QemuDomainConfig } from './domain-file.ts';
+import type { QemuDomainConfig } from './domain-config.ts';
 import { asStep } from './errors.ts';
 import { liveDisksOf } from './graph.ts';
 import { inspect } from './inspect.ts';
