@@ -7,7 +7,13 @@
  *
  * The second half is domsnap itself: open a session, and run requests in it.
  */
+
+export { type Conditions, caseOf } from '../machines/case-of.ts';
+export { CATALOGUE } from '../machines/index.ts';
 export { type Outcome, type Saga, type SagaSpec, type SagaStep, saga } from '../machines/saga.ts';
+export type { Domain, Snapshot } from './catalog/model.ts';
+/** The JSON of every command (`--json`), as zod schemas. */
+export * as schema from './cli/schema.ts';
 export type { Clock } from './engine/clock.ts';
 export type { Who } from './engine/fact.ts';
 export { armedFailpoints, type Failpoints } from './engine/failpoint.ts';
@@ -27,10 +33,6 @@ export { systemClock } from './engine/system-clock.ts';
 export { thisProcess } from './engine/who.ts';
 export { openJournal } from './journal/open-journal.ts';
 export type { Journal, JournalRecord, Operation, Status } from './journal/port.ts';
-
-export { CATALOGUE } from '../machines/index.ts';
-export { caseOf, type Conditions } from '../machines/case-of.ts';
-export type { Domain, Snapshot } from './catalog/model.ts';
 export {
   addDomain,
   removeDomain,
