@@ -1,5 +1,7 @@
 import { type AnyStateMachine, createMachine, fromPromise } from 'xstate';
-import { arrange, compensationState, forwardState, outcomeStates } from './saga-states.ts';
+import { compensationState } from './saga-compensation.ts';
+import { arrange } from './saga-parts.ts';
+import { forwardState, outcomeStates } from './saga-states.ts';
 
 /**
  * The builder of all case machines: a list of steps in, one flat XState machine out.

@@ -61,26 +61,31 @@ export async function carryOut(task: Task): Promise<Fulfilled> {
     const work = attempt(task, stop.signal, calls);
     const came = await withGrace(work, stop.signal, task);
     const { fact, changes } = await pivotAsked(task, came, calls);
-    const final = fact.type === 'done' && task.decision.meta.pivot ? fact : cutOff(task, fact, cut);
-    return { fact: final, changes: final.type === 'done' ? changes : [], calls };
+    return { fact: cutOff(task, fact, cut), changes, calls };
   } finally {
     cancelDeadline();
     abort?.removeEventListener('abort', onAbort);
   }
 }
 
-/**
- * What was called off goes back even if it was quicker than its end: the machine undoes it. What is in
- * doubt stays in doubt.
- */
+/** What failed because it was called off. What was quicker is done; what is in doubt stays in doubt. */
 function cutOff({ effect, abort }: Task, fact: Fact, cut: 'deadline' | 'abort' | undefined): Fact {
-  const doubtful = fact.type === 'failed' && fact.error.code === 'unknown';
-  if (cut === undefined || doubtful) return fact;
-  if (cut === 'abort') return { type: 'abort', reason: String(abort?.reason ?? 'called off') };
-  return fact.type === 'failed' ? { type: 'deadline', effect: effect.id } : fact;
+  if (cut === undefined || fact.type !== 'failed' || fact.error.code === 'unknown') return fact;
+  return cut === 'abort' ? calledOff(abort) : { type: 'deadline', effect: effect.id };
 }
 
-/** A pivot that failed or was called off may have happened all the same, and then there is no way back. */
+const calledOff = (abort: AbortSignal | undefined): Fact => ({
+  type: 'abort',
+  reason: String(abort?.reason ?? 'called off'),
+});
+
+/** How often a pivot is asked about, where the answer fails too. */
+const ASKED_MAX = 3;
+
+/**
+ * A pivot that failed or was called off may have happened all the same, and then there is no way back.
+ * Where nobody answers, it is in doubt.
+ */
 async function pivotAsked(
   task: Task,
   came: Pick<Fulfilled, 'fact' | 'changes'>,
@@ -93,11 +98,21 @@ async function pivotAsked(
   const cancel = task.clock.after(GRACE_MS, () => asking.abort());
   try {
     const asked: Task = { ...task, doubt: 'ask-only', failpoints: noFailpoints };
-    const found = await withGrace(attempt(asked, asking.signal, calls), asking.signal, task);
-    return found.fact.type === 'interrupted' ? came : found;
+    for (let times = 0; times < ASKED_MAX; times += 1) {
+      const found = await withGrace(attempt(asked, asking.signal, calls), asking.signal, task);
+      if (found.fact.type === 'interrupted') return came;
+      if (found.fact.type !== 'failed' || found.fact.error.code === 'unknown') return found;
+    }
   } finally {
     cancel();
   }
+  const { message } = fact.error;
+  const error = {
+    code: 'unknown',
+    message: `${message}; nobody says whether it happened`,
+    retryable: false,
+  };
+  return { fact: { ...fact, error }, changes: [] };
 }
 
 async function attempt(
@@ -120,10 +135,10 @@ async function attempt(
     return { fact: { type: 'done', effect: effect.id, output }, changes: acted.changes ?? [] };
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
-    const { code, message, retryable } = error;
+    const { code, message, retryable, changes } = error;
     return {
       fact: { type: 'failed', effect: effect.id, error: { code, message, retryable } },
-      changes: [],
+      changes,
     };
   }
 }

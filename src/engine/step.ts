@@ -80,14 +80,17 @@ export class StepError extends Error {
   readonly code: string;
   /** Whether the same again may go well; retried only where a machine cannot go back. */
   readonly retryable: boolean;
+  /** What the catalog must learn of an effect that came half way; applied with the record of the failure. */
+  readonly changes: readonly Json[];
 
   constructor(
     code: string,
     message: string,
-    options: { cause?: unknown; retryable?: boolean } = {},
+    options: { cause?: unknown; retryable?: boolean; changes?: readonly Json[] } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? true;
+    this.changes = options.changes ?? [];
   }
 }

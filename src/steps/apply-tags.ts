@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import type { ImageDeed } from '../storages/port.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { type RevertDisk, RevertInput } from './input.ts';
 
 type Deeds = (disk: RevertDisk & { tag: string }) => ImageDeed[];
@@ -35,7 +34,7 @@ function onApplied({ images }: Host, deeds: Deeds) {
     );
   return hostStep({
     input: RevertInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ disks }, context) {
       for (const deed of all(disks)) await images.perform(deed, context);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CreateInput } from './input.ts';
 
 const Captured = z.object({ bytes: z.number(), sha256: z.string() });
@@ -14,7 +14,7 @@ function beginning({ toolstack }: Host) {
   const deed = (input: CreateInput) => ({ do: 'beginCapture' as const, ...target(input) });
   return hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
       await toolstack.perform(deed(input), context);
@@ -63,7 +63,7 @@ export const abandonConvergence = (host: Host) => calledOff(host);
 const calledOff = ({ toolstack }: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
       if ((await toolstack.runState(context)) !== 'off') {

@@ -1,12 +1,11 @@
-import { z } from 'zod';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CreateInput } from './input.ts';
 
 /** Make the file that the memory goes to, and set the capture up while the guest still runs. */
 export const createMemoryFile = ({ images, toolstack }: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
       const [file, setUp] = deeds(input);

@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import type { Overlay } from '../toolstacks/port.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { type CreateDisk, CreateInput } from './input.ts';
 
 /**
@@ -10,7 +9,7 @@ import { type CreateDisk, CreateInput } from './input.ts';
 export const createOverlays = ({ images, toolstack }: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     // Each deed finds its own work by the operation's id in the file's name.
     probe: alwaysAgain,
     async act({ disks, runBefore }, context) {

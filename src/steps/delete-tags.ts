@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { DeleteInput } from './input.ts';
 
 /** Delete the victims' internal snapshots. Only reference counts change; what is gone stays gone. */
@@ -12,7 +11,7 @@ export const deleteTags = ({ images, toolstack }: Host) => {
   });
   return hostStep({
     input: DeleteInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
       const off = (await toolstack.runState(context)) === 'off';

@@ -1,12 +1,11 @@
-import { z } from 'zod';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CreateInput } from './input.ts';
 
 /** Move a memory file that nobody will load to the trash. */
 export const discardMemoryFile = ({ images }: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ memory }, context) {
       if (memory) {

@@ -1,13 +1,12 @@
-import { z } from 'zod';
 import { overlaysOf } from './create-overlays.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CreateInput } from './input.ts';
 
 /** Close overlays that nothing uses and move them to the trash. */
 export const discardOverlays = ({ images, toolstack }: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ disks }, context) {
       const volumes = overlaysOf(disks).map(({ volume }) => volume);

@@ -1,12 +1,11 @@
-import { z } from 'zod';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { DeleteInput } from './input.ts';
 
 /** Take the victims out of the tree; their children go to the nearest ancestor that stays. */
 export const forget = (_host: Host) =>
   hostStep({
     input: DeleteInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ domain, victims, remaining, current }) {
       return {

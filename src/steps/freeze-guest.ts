@@ -15,9 +15,9 @@ export const freezeGuest = ({ toolstack }: Host) =>
     input: CreateInput,
     output: Frozen,
     probe: alwaysAgain,
-    async act({ quiesce, runBefore }, context) {
+    async act({ quiesce, runBefore, unfrozenWhy }, context) {
       const skip = (why: string) => ({ output: { filesystems: 0, sent: false, why } });
-      if (quiesce === 'no') return skip('no freeze was asked for');
+      if (quiesce === 'no') return skip(unfrozenWhy || 'no freeze was asked for');
       if (runBefore === 'paused') return skip('the domain was paused: its agent cannot answer');
       try {
         const answer = await toolstack.perform({ do: 'freeze' }, context);

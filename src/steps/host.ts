@@ -1,6 +1,5 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Catalog, CatalogChange } from '../catalog/model.ts';
-import type { Json } from '../engine/json.ts';
 import {
   type Acted,
   defineStep,
@@ -53,5 +52,5 @@ export function hostStep<Input, Output>(spec: StepSpec<Input, Output>): HostStep
 /** For steps whose effect is so quickly asked for that doing it again is the best probe. */
 export const alwaysAgain = async (): Promise<{ state: 'absent' }> => ({ state: 'absent' });
 
-/** An output that says nothing. */
-export const nothing: Json = {};
+/** The output of a step that has nothing to say. Made once: a schema costs more than its use. */
+export const Nothing = z.object({});

@@ -34,6 +34,8 @@ export const CreateInput = Common.extend({
   parent: z.string().nullable(),
   description: z.string(),
   quiesce: z.enum(['require', 'try', 'no']),
+  /** Why there will be no freeze, where one was asked for; else empty. */
+  unfrozenWhy: z.string().default(''),
   disks: z.array(CreateDisk),
   memory: z
     .object({ path: z.string(), capture: z.enum(CAPTURES), deviceDigest: z.string() })
@@ -98,6 +100,13 @@ export const DeleteInput = Common.extend({
   remaining: z.array(Snapshot),
 });
 export type DeleteInput = z.infer<typeof DeleteInput>;
+
+/** The merges by which a disk of the running domain goes over to another head. */
+export const headMerges = ({ mergesDown, heads }: DeleteInput): readonly PlannedMerge[] =>
+  mergesDown.filter(
+    ({ device, base, live }) =>
+      live && heads.some(disk => disk.device === device && disk.head.path === base?.path),
+  );
 
 /** The plan of any operation. */
 export const CaseInput = z.discriminatedUnion('operation', [CreateInput, RevertInput, DeleteInput]);

@@ -1,13 +1,12 @@
-import { z } from 'zod';
 import type { CatalogChange } from '../catalog/model.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { DeleteInput } from './input.ts';
 
 /** Mark the victims, durably, before the first byte of theirs is touched. */
 export const markDissolving = ({ catalog }: Host) =>
   hostStep({
     input: DeleteInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ domain, victims }) {
       const changes = victims.flatMap<CatalogChange>(name => {

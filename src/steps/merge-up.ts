@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import type { DomainDeed } from '../toolstacks/port.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { DeleteInput, jobName, type PlannedMerge } from './input.ts';
 
 /**
@@ -10,7 +9,7 @@ import { DeleteInput, jobName, type PlannedMerge } from './input.ts';
 export const mergeUp = ({ images, toolstack }: Host) =>
   hostStep({
     input: DeleteInput,
-    output: z.object({}),
+    output: Nothing,
     // Both tools find for themselves what is merged already.
     probe: alwaysAgain,
     async act({ mergesUp }, context) {
@@ -32,7 +31,7 @@ export const mergeUp = ({ images, toolstack }: Host) =>
 export const cancelMergeUp = ({ toolstack }: Host) =>
   hostStep({
     input: DeleteInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ mergesUp }, context) {
       const jobs = mergesUp

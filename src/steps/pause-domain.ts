@@ -1,13 +1,12 @@
-import { z } from 'zod';
 import { StepError } from '../engine/step.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
-import { CaseInput, CreateInput } from './input.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
+import { CaseInput, CreateInput, headMerges } from './input.ts';
 
 /** Stop the guest's processors, unless its user has done so. A domain that went off stands still. */
 export const pauseDomain = ({ toolstack }: Host) =>
   hostStep({
     input: CaseInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
       if (!standsStill(input)) return { output: {} };
@@ -20,13 +19,13 @@ export const pauseDomain = ({ toolstack }: Host) =>
 
 /** A delete without a merge into which a head goes over needs no standstill. */
 export const standsStill = (input: CaseInput): boolean =>
-  input.operation !== 'delete' || input.mergesDown.some(({ live }) => live);
+  input.operation !== 'delete' || headMerges(input).length > 0;
 
 /** See that the guest still stands still and its disks are flushed: nothing else may have let it run. */
 export const quiesceDisks = ({ toolstack }: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(_input, context) {
       // Stopping the processors drains and flushes every disk (qemu: vm_stop); a guest that somebody

@@ -1,13 +1,12 @@
-import { z } from 'zod';
 import type { ImageDeed } from '../storages/port.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { type RevertDisk, RevertInput } from './input.ts';
 
 /** Make the new heads, while the domain still runs on its old ones. The snapshot stays as it is. */
 export const prepareHeads = ({ images }: Host) =>
   hostStep({
     input: RevertInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ disks }, context) {
       for (const deed of newHeads(disks)) await images.perform(deed, context);
@@ -20,7 +19,7 @@ export const prepareHeads = ({ images }: Host) =>
 export const discardHeads = ({ images }: Host) =>
   hostStep({
     input: RevertInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ disks }, context) {
       for (const { newHead } of disks) {

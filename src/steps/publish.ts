@@ -6,13 +6,16 @@ import { CreateInput, RevertInput } from './input.ts';
 import { draft } from './reserve.ts';
 import { Thawed } from './thaw-guest.ts';
 
+const Published = z.discriminatedUnion('operation', [CreateInput, RevertInput]);
+const Said = z.object({ consistency: z.string().optional() });
+
 type Results = Readonly<Record<string, unknown>>;
 
 /** Make the result visible: a new usable snapshot, or the place in the tree where the domain is now. */
 export const publish = (_host: Host) =>
   hostStep({
-    input: z.discriminatedUnion('operation', [CreateInput, RevertInput]),
-    output: z.object({ consistency: z.string().optional() }),
+    input: Published,
+    output: Said,
     probe: alwaysAgain,
     async act(input, { operation, results }) {
       const here: CatalogChange = { catalog: 'current', domain: input.domain, current: input.name };

@@ -1,21 +1,38 @@
-import { z } from 'zod';
-import type { DomainDisk } from '../catalog/model.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import type { Catalog, CatalogChange, DomainDisk } from '../catalog/model.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CaseInput } from './input.ts';
 
-/** Record which image each disk writes to from now on. */
+/** Record which image each disk writes to from now on, and which images hold the snapshots that stay. */
 export const recordHeads = ({ catalog }: Host) =>
   hostStep({
     input: CaseInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input) {
-      const before = catalog.domain(input.domain)?.disks ?? [];
-      const after = headsAfter(input);
-      const disks = before.map(disk => after.find(({ device }) => device === disk.device) ?? disk);
-      return { output: {}, changes: [{ catalog: 'heads', domain: input.domain, disks }] };
+      const heads = headsChange(catalog, input.domain, headsAfter(input));
+      return { output: {}, changes: [heads, ...imagesAfter(catalog, input)] };
     },
   });
+
+/** The record of new heads; disks that are not among them keep theirs. */
+export function headsChange(
+  catalog: Catalog,
+  domain: string,
+  heads: readonly DomainDisk[],
+): CatalogChange {
+  const before = catalog.domain(domain)?.disks ?? [];
+  const disks = before.map(disk => heads.find(({ device }) => device === disk.device) ?? disk);
+  return { catalog: 'heads', domain, disks };
+}
+
+/** A merged image takes the place of another before that one goes: no snapshot may name a gone file. */
+function imagesAfter(catalog: Catalog, input: CaseInput): CatalogChange[] {
+  if (input.operation !== 'delete') return [];
+  return input.remaining.flatMap(({ domain, name, disks }) => {
+    const before = catalog.snapshot(domain, name);
+    return before ? [{ catalog: 'snapshot' as const, snapshot: { ...before, disks } }] : [];
+  });
+}
 
 /** The heads that an operation leaves, of the disks that it touches. */
 export function headsAfter(input: CaseInput): readonly DomainDisk[] {

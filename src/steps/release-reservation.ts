@@ -1,12 +1,11 @@
-import { z } from 'zod';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CreateInput } from './input.ts';
 
 /** Give the name back. */
 export const releaseReservation = ({ catalog }: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ domain, name }, { operation }) {
       const mine = catalog.snapshot(domain, name)?.operation === operation;

@@ -1,19 +1,16 @@
-import { z } from 'zod';
 import type { Snapshot } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
-import { type Host, hostStep, nothing } from './host.ts';
+import { type Host, hostStep, Nothing } from './host.ts';
 import { CreateInput } from './input.ts';
 
 /** Take the name in the tree. The row is marked `creating`, so that nobody takes it for usable. */
 export const reserve = ({ catalog }: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     async probe({ domain, name }, { operation }) {
       const held = catalog.snapshot(domain, name);
-      return held?.operation === operation
-        ? { state: 'present', output: nothing as object }
-        : { state: 'absent' };
+      return held?.operation === operation ? { state: 'present', output: {} } : { state: 'absent' };
     },
     async act(input, { operation }) {
       if (catalog.snapshot(input.domain, input.name)) {

@@ -1,14 +1,13 @@
-import { z } from 'zod';
 import type { DomainDeed } from '../toolstacks/port.ts';
 import { overlaysOf } from './create-overlays.ts';
-import { type Host, hostStep } from './host.ts';
+import { type Host, hostStep, Nothing } from './host.ts';
 import { type CreateDisk, CreateInput } from './input.ts';
 
 /** Take all disks of the running domain at one instant: external ones move to their overlays. */
 export const snapshotDisks = ({ toolstack }: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     async probe({ disks }, context) {
       if ((await toolstack.runState(context)) === 'off') {
         // The domain died with its chains. Which images it had written to, undoDisks finds out.

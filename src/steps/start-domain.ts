@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import type { Overlay } from '../toolstacks/port.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { RevertInput } from './input.ts';
 
 /** Boot the domain on its new heads, where it is to run. */
@@ -12,7 +11,7 @@ export const startDomain = ({ toolstack }: Host) => {
   });
   return hostStep({
     input: RevertInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
       if (input.runAfter !== 'off') await toolstack.perform(deed(input), context);
@@ -30,7 +29,7 @@ export const loadMemory = ({ toolstack }: Host) => {
   };
   return hostStep({
     input: RevertInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
       await toolstack.perform(deed(input), context);

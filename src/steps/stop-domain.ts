@@ -1,12 +1,11 @@
-import { z } from 'zod';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { RevertInput } from './input.ts';
 
 /** Flush the disks and end the domain's process. What it held in memory is given up here. */
 export const stopDomain = ({ toolstack }: Host) =>
   hostStep({
     input: RevertInput,
-    output: z.object({}),
+    output: Nothing,
     async probe(_input, context) {
       const off = (await toolstack.runState(context)) === 'off';
       return off ? { state: 'present', output: {} } : { state: 'absent' };
@@ -22,7 +21,7 @@ export const stopDomain = ({ toolstack }: Host) =>
 export const letRunOn = ({ toolstack }: Host) =>
   hostStep({
     input: RevertInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ runBefore }, context) {
       const state = await toolstack.runState(context);

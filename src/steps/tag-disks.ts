@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import type { ImageDeed } from '../storages/port.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CreateInput } from './input.ts';
 
 /** Tag the internal disks of a domain that is off. */
@@ -11,7 +10,7 @@ export const tagDisks = ({ images }: Host) => {
     );
   return hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
       for (const deed of deeds(input)) await images.perform(deed, context);

@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { DeleteInput } from './input.ts';
 import { PREVIEW } from './merge-up.ts';
 
@@ -9,7 +8,7 @@ export const trashImages = ({ images }: Host) => {
     trash.map(path => ({ do: 'trash' as const, path, operation }));
   return hostStep({
     input: DeleteInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
       for (const deed of deeds(input, context.operation)) await images.perform(deed, context);

@@ -1,7 +1,6 @@
-import { z } from 'zod';
 import { StepError } from '../engine/step.ts';
 import type { Merge } from '../toolstacks/port.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { type CreateDisk, CreateInput, jobName } from './input.ts';
 
 /**
@@ -11,7 +10,7 @@ import { type CreateDisk, CreateInput, jobName } from './input.ts';
 export const undoDisks = (host: Host) =>
   hostStep({
     input: CreateInput,
-    output: z.object({}),
+    output: Nothing,
     // Folding a fold that is done finds nothing to fold.
     probe: alwaysAgain,
     async act({ disks, runAfter }, context) {

@@ -3,6 +3,8 @@ import { alwaysAgain, type Host, hostStep } from './host.ts';
 import { CaseInput } from './input.ts';
 import { standsStill } from './pause-domain.ts';
 
+const LetRun = z.object({ runState: z.string() });
+
 /**
  * Let the guest run again, or leave it paused where its user had it so. As a compensation it must
  * bear a domain that died meanwhile: there is nothing to let run.
@@ -10,7 +12,7 @@ import { standsStill } from './pause-domain.ts';
 export const unpauseDomain = ({ toolstack }: Host) =>
   hostStep({
     input: CaseInput,
-    output: z.object({ runState: z.string() }),
+    output: LetRun,
     probe: alwaysAgain,
     async act({ runAfter }, context) {
       const state = await toolstack.runState(context);

@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import { StepError } from '../engine/step.ts';
-import { alwaysAgain, type Host, hostStep } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { type RevertDisk, RevertInput } from './input.ts';
 
 /**
@@ -10,7 +9,7 @@ import { type RevertDisk, RevertInput } from './input.ts';
 export const validateSnapshot = ({ images }: Host) =>
   hostStep({
     input: RevertInput,
-    output: z.object({}),
+    output: Nothing,
     probe: alwaysAgain,
     async act({ name, disks, memory }, context) {
       for (const disk of disks) {

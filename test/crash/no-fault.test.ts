@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { CATALOGUE } from '../../machines/index.ts';
 import { drive } from '../sim/drive.ts';
 import { violations } from '../sim/invariants.ts';
-import { prepare, SCENARIOS } from '../sim/scenarios.ts';
+import { SCENARIOS } from '../sim/scenarios.ts';
+import { prepare } from '../sim/stage.ts';
 
 describe('without any fault', () => {
   test('every case of the catalogue has a scenario', () => {

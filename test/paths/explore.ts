@@ -88,6 +88,7 @@ function eventsOf(snapshot: AnyMachineSnapshot): Happening[] {
     error('unknown', false),
     { type: deadline },
     { type: 'ABORT' },
+    { type: 'INTERRUPTED' },
   ];
 }
 

@@ -59,6 +59,13 @@ describe.each([...CATALOGUE.values()].map(saga => ({ id: saga.id, saga })))('$id
     }
   });
 
+  test('can be interrupted in every state of the window before the pivot’s success', () => {
+    for (const { state, meta, moves, key } of placesIn(saga).values()) {
+      const taken = moves.some(({ event, to }) => event === 'INTERRUPTED' && to !== key);
+      expect(taken, state).toBe(meta.kind === 'forward' && meta.window && !meta.committed);
+    }
+  });
+
   test('can reach a good end from wherever it is, after a recovery at worst', () => {
     const places = placesIn(saga);
     const good = new Set(
@@ -134,8 +141,19 @@ describe.each([...CATALOGUE.values()].map(saga => ({ id: saga.id, saga })))('$id
   });
 
   test('saves the guest’s life before it tidies up', () => {
-    const late = ({ place, seen }: Visit) => place.meta.liveness && seen.tidying;
+    const late = ({ place, seen }: Visit) =>
+      place.meta.liveness && seen.tidying && !place.context.hold;
     expect(broken(saga, late)).toEqual([]);
+  });
+
+  test('sees to the guest’s life once more where tidying up has failed for good', () => {
+    const left = ({ place, from, event }: Visit) =>
+      place.state === 'needsAttention' &&
+      event !== 'done' &&
+      from?.place.meta.kind === 'undo' &&
+      !from.place.meta.liveness &&
+      saga.steps.some(({ undo }, index) => undo?.liveness && index <= from.place.context.reached);
+    expect(broken(saga, left)).toEqual([]);
   });
 
   test('has taken back everything that was begun when it says rolledBack', () => {
@@ -154,9 +172,18 @@ describe.each([...CATALOGUE.values()].map(saga => ({ id: saga.id, saga })))('$id
       const { place, from, event } = visit;
       const failed =
         from?.place.meta.kind === 'undo' && !from.place.meta.liveness && event !== 'done';
-      return failed === true && place.meta.kind === 'undo' && place.state !== from?.place.state;
+      const next = place.meta.kind === 'undo' && place.state !== from?.place.state;
+      return failed === true && next && !place.meta.liveness;
     };
     expect(broken(saga, destroys)).toEqual([]);
+  });
+
+  test('takes nothing back twice, not even after a recovery', () => {
+    const twice = ({ place, seen }: Visit) =>
+      place.meta.kind === 'undo' &&
+      !place.meta.liveness &&
+      seen.undone.some(name => undoState(name) === place.state);
+    expect(broken(saga, twice)).toEqual([]);
   });
 
   test('takes compensations back in the reverse order of their steps', () => {

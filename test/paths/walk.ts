@@ -7,6 +7,9 @@ import { firstOf } from './explore.ts';
 const STILL = new Set(['pauseDomain', 'convergeMemory', 'loadMemory']);
 const LIFE = new Set(['unpauseDomain', 'abandonConvergence', 'stopDomain']);
 
+/** Events that some states do not take. */
+const REFUSABLE = new Set(['ABORT', 'INTERRUPTED']);
+
 /** What has been seen on the way to a place. */
 export interface Seen {
   readonly still: boolean;
@@ -18,6 +21,8 @@ export interface Seen {
   readonly tidying: boolean;
   /** Steps that were begun and whose compensation has not ended well since. */
   readonly begun: readonly string[];
+  /** Steps whose compensation has ended well, and that were not begun again. */
+  readonly undone: readonly string[];
 }
 
 const NOTHING: Seen = {
@@ -27,6 +32,7 @@ const NOTHING: Seen = {
   lifeFailed: false,
   tidying: false,
   begun: [],
+  undone: [],
 };
 
 /** A place with what was seen on the way there; `trail` is one such way, for people. */
@@ -57,7 +63,7 @@ export function* visits(saga: Saga, places: ReadonlyMap<string, Place>): Generat
     for (const { event, to } of visit.place.moves) {
       const place = places.get(to);
       if (!place) throw new Error(`${saga.id}: ${to} was not explored`);
-      if (place.key === visit.place.key && event === 'ABORT') continue;
+      if (place.key === visit.place.key && REFUSABLE.has(event)) continue;
       const seen = entered(saga, left(saga, visit, event), place);
       enqueue({ place, seen, from: visit, event });
     }
@@ -82,6 +88,7 @@ function left(saga: Saga, { place, seen }: Visit, event: string): Seen {
     frozen: meta.step === 'thawGuest' ? false : seen.frozen,
     pivoted: seen.pivoted || meta.pivot,
     begun: seen.begun.filter(name => name !== undone),
+    undone: undone ? [...new Set([...seen.undone, undone])].sort() : seen.undone,
   };
 }
 
@@ -95,5 +102,6 @@ function entered(saga: Saga, seen: Seen, { meta, state }: Place): Seen {
     frozen: seen.frozen || (meta.kind === 'forward' && meta.step === 'freezeGuest'),
     tidying: seen.tidying || (meta.kind === 'undo' && !meta.liveness),
     begun: begins ? [...seen.begun, step.name].sort() : seen.begun,
+    undone: seen.undone.filter(name => name !== step?.name),
   };
 }

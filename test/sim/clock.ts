@@ -11,6 +11,15 @@ export class SimClock implements Clock {
   /** Called with the milliseconds that pass, before the timer that ends them fires. */
   onPass: (ms: number) => void = () => {};
 
+  /** A clock that shows the same. Throws where somebody waits for this one. */
+  fork(): SimClock {
+    if (this.#timers.length > 0) throw new Error('a clock that somebody waits for has no double');
+    const other = new SimClock();
+    other.#ms = this.#ms;
+    other.#ids = this.#ids;
+    return other;
+  }
+
   now(): number {
     return EPOCH_MS + this.#ms;
   }

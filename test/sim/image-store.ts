@@ -27,6 +27,14 @@ export class ImageStore {
   /** Blocks that can still be allocated. */
   freeBlocks = 10_000;
 
+  /** The same files, which change apart from these. */
+  fork(): ImageStore {
+    const other = new ImageStore();
+    other.freeBlocks = this.freeBlocks;
+    for (const [path, file] of this.files) other.files.set(path, structuredClone(file));
+    return other;
+  }
+
   /** Throws StepError `missing` or `bad-image`. */
   image({ path, format }: Volume): SimImage {
     const found = this.files.get(path);

@@ -1,23 +1,25 @@
+import type { Volume } from '../../src/catalog/model.ts';
 import type { ImageDeed } from '../../src/storages/port.ts';
 import { BLOCKS, type ImageStore } from './image-store.ts';
 
 // The tools of images, block by block: between two blocks their engine, or they themselves, may die.
 
-/** The content of a tag into a new image, which gets its name when it is whole. */
+/** Where an image is made before it is whole. */
+export const draftOf = ({ path, format }: Volume): Volume => ({ path: `${path}.draft`, format });
+
+/** The content of a tag into a draft of a new image; its name it gets of the engine, when it is whole. */
 export function* extractWork(
   store: ImageStore,
   { image, tag, to }: ImageDeed & { do: 'extractTag' },
 ): Generator<void> {
   const from = store.image(image);
-  const draft = { path: `${to.path}.draft`, format: to.format };
-  const copy = store.makeImage(draft, from.backing);
+  const draft = draftOf(to);
+  store.makeImage(draft, from.backing);
   yield;
   for (const [block, value] of from.tags.get(tag) ?? []) {
     store.write(draft, block, value);
     yield;
   }
-  store.files.delete(draft.path);
-  store.files.set(to.path, copy);
 }
 
 /** Copy what would look different on the new base; the header changes last. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { drive } from './drive.ts';
 import { violations } from './invariants.ts';
-import { prepare, SCENARIOS } from './scenarios.ts';
+import { SCENARIOS } from './scenarios.ts';
 import { DOMAIN, type SimHost } from './sim-host.ts';
+import { prepare } from './stage.ts';
 import type { World } from './world.ts';
 
 /** Run a case that ends well, spoil the world, and ask what is wrong with it. */

@@ -1,6 +1,6 @@
-import type { Scenario } from './scenarios.ts';
 import { seeded } from './seeded.ts';
-import { judge } from './sweep.ts';
+import type { Scenario } from './stage.ts';
+import { judge, type Trouble } from './sweep.ts';
 import type { Fault } from './world.ts';
 
 /** The misfortunes that a run may meet at any moment. */
@@ -13,15 +13,35 @@ export const MISFORTUNES: readonly (Omit<Fault, 'at'> & { readonly says: string 
   { kind: 'hangs', says: 'a call does not answer' },
 ];
 
-/** Two to four misfortunes, close enough for the later ones to strike in the recovery of the first. */
-export async function misfortunes(scenario: Scenario, seed: number): Promise<Fault[]> {
+/**
+ * Two to four misfortunes, close enough for the later ones to strike in the recovery of the first; in
+ * every fourth run the user calls the operation off besides.
+ */
+export async function misfortunes(scenario: Scenario, seed: number): Promise<Trouble> {
   const random = seeded(seed * 7_919);
-  const { moments } = await judge(scenario, [], seed);
-  let at = 1 + Math.floor(random() * moments);
-  return Array.from({ length: 2 + Math.floor(random() * 3) }, () => {
-    const { says: _, ...fault } = MISFORTUNES[Math.floor(random() * 6)] as (typeof MISFORTUNES)[0];
+  const upTo = (n: number) => Math.floor(random() * n);
+  const { moments } = await judge(scenario, { faults: [], seed });
+  let at = 1 + upTo(moments);
+  const faults = Array.from({ length: 2 + upTo(3) }, () => {
+    const { says: _, ...fault } = MISFORTUNES[upTo(6)] as (typeof MISFORTUNES)[0];
     const struck = { ...fault, at };
-    at += 1 + Math.floor(random() * 20);
+    at += 1 + upTo(20);
     return struck;
   });
+  return { faults, seed, ...(seed % 4 === 0 ? { abortAt: 1 + upTo(moments) } : {}) };
+}
+
+/** The engine dies, and dies again at a moment of its recovery; sampled by seed. */
+export function dyingTwice(seed: number, moments: number): Trouble {
+  const random = seeded(seed * 104_729);
+  const upTo = (n: number) => Math.floor(random() * n);
+  const first = {
+    kind: upTo(4) === 0 ? 'host-dies' : 'engine-dies',
+    at: 1 + upTo(moments),
+  } as const;
+  const second = {
+    kind: upTo(4) === 0 ? 'host-dies' : 'engine-dies',
+    at: first.at + 1 + upTo(25),
+  } as const;
+  return { faults: [first, second], seed };
 }

@@ -21,6 +21,14 @@ export class Oracle {
     this.#catalog = catalog;
   }
 
+  /** What this one remembers, for another world in which the same has happened. */
+  fork(world: World, catalog: Catalog): Oracle {
+    const other = new Oracle(world, catalog);
+    for (const [operation, published] of this.#published)
+      other.#published.set(operation, published);
+    return other;
+  }
+
   /** Look at the catalog after each record; what is usable for the first time is taken down. */
   look(domain: string): void {
     for (const snapshot of this.#catalog.snapshots(domain)) {

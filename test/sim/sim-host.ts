@@ -49,6 +49,15 @@ export function simHost(
   return { world, catalog, journal, oracle: new Oracle(world, catalog), locks: simLocks() };
 }
 
+/** The same host at the same moment, with a chance and books of its own: what happens to it stays there. */
+export function forkHost(from: SimHost, seed: number): SimHost {
+  const world = from.world.fork(seed);
+  const catalog = memoryCatalog();
+  catalog.load(from.catalog.save());
+  const oracle = from.oracle.fork(world, catalog);
+  return { world, catalog, journal: memoryJournal(catalog), oracle, locks: simLocks() };
+}
+
 /** Boot the domain on the heads of the catalog, and let it run a while. */
 export function bootDomain({ world, catalog }: SimHost, runState: 'running' | 'paused'): void {
   const disks = catalog.domain(DOMAIN)?.disks ?? [];

@@ -4,7 +4,7 @@ import { StepError } from '../../src/engine/step.ts';
 import type { ImageDeed, Images, ImageView } from '../../src/storages/port.ts';
 import type { CallContext } from '../../src/toolstacks/port.ts';
 import { BLOCKS, digestOf } from './image-store.ts';
-import { commitWork, extractWork, rebaseWork } from './image-tools.ts';
+import { commitWork, draftOf, extractWork, rebaseWork } from './image-tools.ts';
 import type { Life } from './life.ts';
 
 /** The images of the simulated host, as one engine's life sees them. */
@@ -90,7 +90,11 @@ async function perform(life: Life, deed: ImageDeed, context: CallContext): Promi
         if (same.backing?.path === backing?.path && same.tags.size === 0) return;
         throw exists(deed.to.path);
       }
-      return runTool(life, deed.do, [deed.to.path], extractWork(store, deed), context);
+      await runTool(life, deed.do, [deed.to.path], extractWork(store, deed), context);
+      const draft = draftOf(deed.to);
+      store.files.set(deed.to.path, store.image(draft));
+      store.files.delete(draft.path);
+      return life.moment(deed.do, context);
     }
     case 'rebase': {
       const { backing } = store.image(deed.top);

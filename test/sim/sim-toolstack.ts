@@ -88,6 +88,8 @@ function view(life: Life): DomainView {
 
 async function perform(life: Life, deed: DomainDeed, context: CallContext): Promise<Json> {
   const { world } = life;
+  // Whether an agent listens shows before anything is sent.
+  if (deed.do === 'freeze' || deed.do === 'thaw') mustListen(life);
   await life.moment(deed.do, context);
   switch (deed.do) {
     case 'attachOverlays':
@@ -163,10 +165,12 @@ export function headOf({ heads }: Process, device: string): Volume {
   return head;
 }
 
+function mustListen({ world }: Life): void {
+  if (!world.agent) throw new StepError('no-agent', 'no agent listens', { retryable: false });
+}
+
 /** An agent answers while its guest runs; one that stands still keeps its caller waiting. */
 async function agent(life: Life, what: string, context: CallContext): Promise<void> {
-  const { world } = life;
-  if (!world.agent) throw new StepError('no-agent', 'no agent listens', { retryable: false });
   await life.until(what, context, () => running(life).runState === 'running');
 }
 

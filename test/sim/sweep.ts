@@ -1,34 +1,38 @@
 import { SubjectBusyError } from '../../src/journal/port.ts';
 import { type Driven, drive, recover } from './drive.ts';
 import { type Expectation, violations } from './invariants.ts';
-import { type Prepared, prepare, type Scenario } from './scenarios.ts';
+import { type Prepared, prepare, type Scenario } from './stage.ts';
 import type { Fault } from './world.ts';
+
+/** What meets a run: faults at moments, and perhaps the user, who calls it off. */
+export interface Trouble {
+  readonly faults: readonly Fault[];
+  readonly abortAt?: number;
+  /** Of chance: how long an engine is dead, which of its tools live on. */
+  readonly seed: number;
+}
 
 /** What a run with faults came to, and what is wrong with it. */
 export interface Verdict {
-  readonly faults: readonly Fault[];
+  readonly trouble: Trouble;
   readonly outcome: string;
   readonly wrong: readonly string[];
   readonly moments: number;
 }
 
 /** Run a scenario under faults, to its end, and judge everything that it left. */
-export async function judge(
-  scenario: Scenario,
-  faults: readonly Fault[],
-  seed = 1,
-): Promise<Verdict> {
-  const prepared = await prepare(scenario, seed);
+export async function judge(scenario: Scenario, trouble: Trouble): Promise<Verdict> {
+  const prepared = await prepare(scenario, trouble.seed);
   const { world } = prepared.host;
   const before = new Map([...world.truth].map(([device, held]) => [device, [...held]] as const));
   const startsBefore = world.starts.length;
-  const spec = { ...prepared, faults };
+  const spec = { ...prepared, ...trouble };
   const about = { input: prepared.input, before, startsBefore };
   let driven: Driven;
   try {
     driven = await drive(spec);
   } catch (error) {
-    return { faults, outcome: 'bug', wrong: [String(error)], moments: world.moments };
+    return { trouble, outcome: 'bug', wrong: [String(error)], moments: world.moments };
   }
   const { outcome, decision } = driven.ending;
   const wrong = violations(prepared.host, { ...about, ending: driven.ending });
@@ -40,7 +44,7 @@ export async function judge(
   }
   const { moments } = driven;
   const why = decision.context.failures.map(({ step, code }) => `${step}: ${code}`).join(', ');
-  return { faults, outcome: why ? `${outcome} (${why})` : outcome, wrong, moments };
+  return { trouble, outcome: why ? `${outcome} (${why})` : outcome, wrong, moments };
 }
 
 /** I7, and the way on: recovering a finished operation changes nothing; an open one comes to an end. */
@@ -69,25 +73,23 @@ async function again(
   );
 }
 
-/** One fault at each moment of a scenario in turn. */
+/** Something at each moment of a scenario in turn; the seed goes with the moment. */
 export async function sweep(
   scenario: Scenario,
-  fault: Omit<Fault, 'at'>,
-  seed = 1,
+  strike: (at: number) => Omit<Trouble, 'seed'>,
 ): Promise<Verdict[]> {
-  const { moments } = await judge(scenario, [], seed);
+  const { moments } = await judge(scenario, { faults: [], seed: 1 });
   const verdicts: Verdict[] = [];
   for (let at = 1; at <= moments; at += 1) {
-    verdicts.push(await judge(scenario, [{ ...fault, at }], seed + at));
+    verdicts.push(await judge(scenario, { ...strike(at), seed: at }));
   }
   return verdicts;
 }
 
-/** The verdicts that are no acquittal, in a form for people. */
+/** The verdicts that are no acquittal, in a form for people: the trouble in braces can be judged again. */
 export const complaints = (verdicts: readonly Verdict[]): string[] =>
   verdicts
     .filter(({ wrong }) => wrong.length > 0)
-    .map(({ faults, outcome, wrong }) => {
-      const what = faults.map(({ kind, at }) => `${kind} at ${at}`).join(' and ');
-      return `${what}: ${outcome}: ${wrong.join('; ')}`;
-    });
+    .map(
+      ({ trouble, outcome, wrong }) => `${JSON.stringify(trouble)} ${outcome}: ${wrong.join('; ')}`,
+    );

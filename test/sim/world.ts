@@ -52,8 +52,8 @@ export interface StartEvent {
 
 /** One simulated host with one domain. */
 export class World {
-  readonly clock = new SimClock();
-  readonly store = new ImageStore();
+  readonly clock: SimClock;
+  readonly store: ImageStore;
   process: Process | null = null;
   tools: SimTool[] = [];
   agent = true;
@@ -72,9 +72,23 @@ export class World {
   readonly random: () => number;
   readonly #broken = new Map<string, string>();
 
-  constructor(seed = 1) {
+  constructor(seed = 1, clock = new SimClock(), store = new ImageStore()) {
+    this.clock = clock;
+    this.store = store;
     this.random = seeded(seed);
     this.clock.onPass = ms => this.goOn(1 + Math.min(12, Math.floor(ms / 20)));
+  }
+
+  /** The same world at the same moment, with a chance of its own. Nothing may be under way. */
+  fork(seed: number): World {
+    const other = new World(seed, this.clock.fork(), this.store.fork());
+    const { agent, filesystems, deviceDigest, captures, takenFrozen, domainDied } = this;
+    const { process } = structuredClone({ process: this.process });
+    Object.assign(other, { process, agent, filesystems, deviceDigest, takenFrozen, domainDied });
+    other.captures = { ...captures };
+    for (const [device, held] of this.truth) other.truth.set(device, [...held]);
+    other.starts.push(...this.starts);
+    return other;
   }
 
   /** What goes on by itself: the guest, the jobs of its process, tools that outlived their engine. */

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { thisProcess } from '../../../src/engine/who.ts';
@@ -36,9 +36,8 @@ export const DOMAIN = 'lab';
 
 /** What a world may be given beside its storage. */
 export interface WorldOptions {
-  /** Folders for images that are not to lie in the lab's folder, by device. */
-  readonly elsewhere?: Readonly<Record<string, string>>;
-  readonly start?: boolean;
+  /** A folder for the images, if they are not to lie in the lab's own. */
+  readonly imageFolder?: string;
 }
 
 /** Make a lab guest of small disks, add it as a domain, and wait until it ticks (5 s). */
@@ -47,15 +46,18 @@ export async function worldUp(storage: Storage, options: WorldOptions = {}): Pro
   const folder = join(root, 'lab');
   const { disks } = storage;
   const lab = await labUp({ folder, name: DOMAIN, memoryMb: 128, intervalMs: 20, disks }, tools);
-  await giveSecondMonitor(lab.files.domainFile, join(folder, 'other.sock'));
+  await changeDomainFile(lab, options.imageFolder);
   const session = openSession({ home: join(root, 'home'), who: thisProcess() });
   const world = { storage, root, lab, session, proofs: new Map() };
-  await addAgain(world);
-  if (options.start ?? true) {
+  try {
+    await addAgain(world);
     await startDomain(session, DOMAIN, {});
     await untilBooted(world, 0);
+    return world;
+  } catch (error) {
+    await worldDown(world);
+    throw error;
   }
-  return world;
 }
 
 /** Take the domain file up, as it is now. */
@@ -69,12 +71,24 @@ export async function addAgain({ session, lab }: World): Promise<void> {
   await addDomain(session, { name: DOMAIN, toolstack: 'qemu', config, disks });
 }
 
-/** A monitor beside domsnap's own, which is one client's at a time: for what is done behind its back. */
-async function giveSecondMonitor(domainFile: string, socket: string): Promise<void> {
-  const file = parse(await readFile(domainFile, 'utf8'));
-  file.arguments.push('-chardev', `socket,id=other,path=${socket},server=on,wait=off`);
-  file.arguments.push('-mon', 'chardev=other,mode=control');
-  await writeFile(domainFile, stringify(file));
+/**
+ * Give the domain a monitor beside domsnap's own, which is one client's at a time: for what is done
+ * behind its back. And move its images, where they are to lie elsewhere.
+ */
+async function changeDomainFile({ files }: Lab, imageFolder?: string): Promise<void> {
+  const domain = parse(await readFile(files.domainFile, 'utf8'));
+  const socket = join(files.folder, 'other.sock');
+  domain.arguments.push('-chardev', `socket,id=other,path=${socket},server=on,wait=off`);
+  domain.arguments.push('-mon', 'chardev=other,mode=control');
+  if (imageFolder !== undefined) {
+    for (const disk of domain.disks) {
+      const from = resolve(files.folder, disk.path);
+      disk.path = join(imageFolder, basename(disk.path));
+      await copyFile(from, disk.path);
+      await rm(from);
+    }
+  }
+  await writeFile(files.domainFile, stringify(domain));
 }
 
 /** End the guest, by its pid, and remove everything. */
@@ -95,6 +109,13 @@ export async function killGuest(world: World): Promise<void> {
   if (pid === null) return;
   process.kill(pid, 'SIGKILL');
   await terminate(pid, processStartTicks(pid) ?? 0, { graceMs: 5_000, ...tools });
+}
+
+/** Start the guest again, after it was killed or stopped, and wait until it ticks. */
+export async function startAgain(world: World): Promise<void> {
+  const before = boots(world);
+  await startDomain(world.session, DOMAIN, {});
+  await untilBooted(world, before);
 }
 
 /** Give the guest a command on its serial line. */

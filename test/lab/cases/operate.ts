@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Snapshot } from '../../../src/catalog/model.ts';
+import { recover } from '../../../src/operations/recover.ts';
 import { type Report, type RunOptions, runRequest } from '../../../src/operations/run-request.ts';
 import { freeContext, type Session } from '../../../src/operations/session.ts';
 import type { Request } from '../../../src/plan/request.ts';
@@ -21,6 +22,8 @@ export interface Expected extends RunOptions {
   readonly runState?: RunState;
   /** A session that has been meddled with. */
   readonly session?: Session;
+  /** What has to be put right before the world is looked at. */
+  readonly settle?: () => Promise<void> | void;
 }
 
 /** Run an operation to the outcome that is expected, and prove I1 to I8. */
@@ -30,21 +33,33 @@ export async function operate(
   caseId: string,
   expected: Expected = {},
 ): Promise<Report> {
-  const { outcome = 'committed', session = world.session, runState, ...options } = expected;
+  const { outcome = 'committed', session = world.session, runState, settle, ...options } = expected;
   const promised = runState ?? (await promisedBy(world, wish));
   const request = { ...wish, domain: DOMAIN } as Request;
   const report = await runRequest(session, request, options);
   expect({
     outcome: report.outcome,
-    failures: outcome === 'committed' ? report.failures : [],
+    failures: outcome === report.outcome && outcome !== 'committed' ? [] : report.failures,
   }).toEqual({
     outcome,
     failures: [],
   });
-  expect(report.caseId).toBe(caseId);
+  expect(report.caseId).toEqual(caseId);
+  await settle?.();
   const waiting = outcome === 'needsAttention' || outcome === 'parked';
   await assertInvariants(world, { runState: promised, waiting });
   return report;
+}
+
+/** What was in the way is gone: recovery brings the operation to its end. */
+export async function recoverTo(
+  world: World,
+  outcome: Report['outcome'],
+  runState: RunState,
+): Promise<void> {
+  const reports = await recover(world.session, undefined);
+  expect(reports.map(report => report.outcome)).toEqual([outcome]);
+  await assertInvariants(world, { runState });
 }
 
 /** How the domain is to stand after an operation: as before, or as a revert says. */

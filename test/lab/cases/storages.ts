@@ -14,19 +14,16 @@ export interface Storage {
 const MIB = 1024 * 1024;
 
 /** Small, since every content is read again after every operation. */
-const vda: LabDisk = { device: 'vda', format: 'qcow2', content: 'fs', sizeBytes: 32 * MIB };
-const vdb = (format: string): LabDisk => ({
-  device: 'vdb',
-  format,
-  content: 'raw',
-  sizeBytes: 16 * MIB,
-});
+const disksOf = (format: string, vdaMib = 16, vdbMib = 4): readonly LabDisk[] => [
+  { device: 'vda', format: 'qcow2', content: 'fs', sizeBytes: vdaMib * MIB },
+  { device: 'vdb', format, content: 'raw', sizeBytes: vdbMib * MIB },
+];
 
 /** Overlays over a qcow2 and over a raw image. */
 export const OVERLAY: Storage = {
   name: 'overlay',
   ending: 'external',
-  disks: [vda, vdb('raw')],
+  disks: disksOf('raw'),
   create: { disks: 'external' },
 };
 
@@ -34,7 +31,7 @@ export const OVERLAY: Storage = {
 export const INTERNAL: Storage = {
   name: 'qcow2-internal',
   ending: 'internal',
-  disks: [vda, vdb('qcow2')],
+  disks: disksOf('qcow2'),
   create: { disks: 'internal' },
 };
 
@@ -42,6 +39,9 @@ export const INTERNAL: Storage = {
 export const MIXED: Storage = {
   name: 'mixed',
   ending: 'external',
-  disks: [vda, vdb('raw')],
+  disks: disksOf('raw'),
   create: { disk: { vda: 'internal', vdb: 'external' } },
 };
+
+/** Disks with room for what makes one merge cheaper than another. */
+export const ROOMY: Storage = { ...INTERNAL, disks: disksOf('qcow2', 48, 32) };

@@ -1,0 +1,111 @@
+import type { CatalogChange } from '../catalog/model.ts';
+import type { Json } from '../engine/json.ts';
+import { type EffectContext, StepError } from '../engine/step.ts';
+import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
+import { DeleteInput, headMerges } from './input.ts';
+import { commitAll } from './merge-down.ts';
+import { liveMerges, PREVIEW } from './merge-up.ts';
+import { headsChange } from './record-heads.ts';
+
+/**
+ * Let heads whose data is all in the bases go over to them, move the stale heads away, and record the
+ * new ones. The guest stands still until all is done (see `pivotMerges` of the toolstack's port), and
+ * what was done of it is recorded even where the rest has failed.
+ */
+export const pivotMerges = (host: Host) => {
+  const { images, toolstack } = host;
+  return hostStep({
+    input: DeleteInput,
+    output: Nothing,
+    probe: alwaysAgain,
+    async act(input, context) {
+      if ((await toolstack.runState(context)) === 'off') {
+        await commitAll(host, unrecorded(host, input), context);
+        return { output: {}, changes: await retire(host, input, headMerges(input), context) };
+      }
+      const deed = pivots(input, context.operation);
+      try {
+        if (deed) await toolstack.perform(deed, context);
+      } catch (error) {
+        if (!(error instanceof StepError)) throw error;
+        const changes = await retireGoneOver(host, input, context);
+        throw halfWay(error, changes);
+      }
+      return { output: {}, changes: await retireGoneOver(host, input, context) };
+    },
+    preview(input) {
+      const deed = pivots(input, PREVIEW);
+      return [
+        ...(deed ? toolstack.preview(deed) : []),
+        ...headMerges(input).flatMap(({ top }) =>
+          images.preview({ do: 'trash', path: top.path, operation: PREVIEW }),
+        ),
+      ];
+    },
+  });
+};
+
+function pivots(input: DeleteInput, operation: string) {
+  const tops = new Set(headMerges(input).map(({ top }) => top.path));
+  const live = liveMerges('mergeDown', operation, input.mergesDown);
+  const merges = live?.merges.filter(({ top }) => tops.has(top.path)) ?? [];
+  return merges.length > 0 ? { do: 'pivotMerges' as const, merges } : undefined;
+}
+
+/** A disk that is recorded on its base has gone over: its top is stale, and never merged again. */
+function unrecorded({ catalog }: Host, input: DeleteInput) {
+  const disks = catalog.domain(input.domain)?.disks ?? [];
+  const gone = headMerges(input).filter(
+    ({ device, base }) => disks.find(disk => disk.device === device)?.head.path === base?.path,
+  );
+  return input.mergesDown.filter(merge => !gone.includes(merge));
+}
+
+/** Tops that no running chain holds any more. A domain that has died has none to tell. */
+async function retireGoneOver(
+  host: Host,
+  input: DeleteInput,
+  context: EffectContext,
+): Promise<readonly CatalogChange[]> {
+  const merges = headMerges(input);
+  if (merges.length === 0) return [];
+  const live = await host.toolstack.liveDisks(context);
+  if (live.length === 0) return [];
+  const paths = new Set(live.flatMap(({ chain }) => chain.map(({ path }) => path)));
+  return retire(
+    host,
+    input,
+    merges.filter(({ top }) => !paths.has(top.path)),
+    context,
+  );
+}
+
+/** Move stale tops away; answers the record of the heads that took their place. */
+async function retire(
+  { images, catalog }: Host,
+  { domain }: DeleteInput,
+  gone: ReturnType<typeof headMerges>,
+  context: EffectContext,
+): Promise<readonly CatalogChange[]> {
+  if (gone.length === 0) return [];
+  const heads = gone.flatMap(({ device, base }) => (base ? [{ device, head: base }] : []));
+  const changes = [headsChange(catalog, domain, heads)];
+  try {
+    for (const { top } of gone) {
+      const { operation } = context;
+      await images.perform({ do: 'trash', path: top.path, operation }, context);
+    }
+  } catch (error) {
+    throw error instanceof StepError ? halfWay(error, changes) : error;
+  }
+  return changes;
+}
+
+function halfWay(error: StepError, changes: readonly CatalogChange[]): StepError {
+  const { code, message, retryable } = error;
+  return new StepError(code, message, {
+    cause: error,
+    retryable,
+    changes: changes as readonly Json[],
+  });
+}
