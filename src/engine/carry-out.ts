@@ -47,6 +47,10 @@ export async function carryOut(task: Task): Promise<Fulfilled> {
   const { effect, clock, abort } = task;
   const calls: ToolCallRecord[] = [];
   if (task.doubt === 'abort') return { fact: { type: 'interrupted' }, changes: [], calls };
+  // Called off between two effects, or in one that was quicker: the next does not begin.
+  if (abort?.aborted && task.doubt === 'none') {
+    return { fact: calledOff(abort), changes: [], calls };
+  }
   const stop = new AbortController();
   let cut: 'deadline' | 'abort' | undefined;
   const cutShort = (why: 'deadline' | 'abort') => () => {

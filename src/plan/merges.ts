@@ -56,7 +56,15 @@ export function planMerges(question: MergeQuestion): MergeAnswer {
     }
   }
   const trash = [...question.removed, ...replaced.keys()].filter(path => !surviving.has(path));
-  return { up, down, trash, replaced, notes };
+  // What is merged up first may come to stand on an image that then goes down: it follows it there.
+  const followed = down.map(merge => ({
+    ...merge,
+    children: [
+      ...merge.children,
+      ...up.filter(({ base }) => base?.path === merge.top.path).map(({ top }) => top),
+    ],
+  }));
+  return { up, down: followed, trash, replaced, notes };
 }
 
 function spansOf({ images, removed }: MergeQuestion): Span[] {
@@ -125,7 +133,11 @@ function whyNotDown(
   if (pinned.has(top.volume.path)) return `${top.volume.path} holds internal snapshots that stay`;
   if (top.virtualBytes !== lowest.virtualBytes) return 'the disk has grown since';
   const live = liveChain.includes(top.volume.path);
-  const stray = childrenOf(question, top.volume.path).some(({ path }) => !liveChain.includes(path));
+  const above = spans.filter(({ base }) => base?.path === top.volume.path);
+  const stray = [
+    ...childrenOf(question, top.volume.path),
+    ...above.map(other => other.top.volume),
+  ].some(({ path }) => !liveChain.includes(path));
   if (live && stray) return 'branches that do not run stand on the child';
   return undefined;
 }

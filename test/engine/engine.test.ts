@@ -196,7 +196,7 @@ describe('a failure', () => {
     behaviour = { commit: { act: fail() }, unact: { act: fail('failed', false) } };
     const ending = await begin();
     expect(ending.outcome).toBe('needsAttention');
-    expect(done.slice(5)).toEqual(['go', 'unact']);
+    expect(done.slice(5)).toEqual(['go', 'unact', 'go']);
     expect(ending.decision.context.failures.map(({ step }) => step)).toEqual(['commit', 'unact']);
   });
 

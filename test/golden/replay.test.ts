@@ -42,11 +42,13 @@ describe('what a case has once decided, it decides for ever', () => {
 
 test('a golden journal holds a run that is done, one that goes back and one that is recovered', () => {
   for (const name of names) {
-    const { runs } = goldenOf(name);
+    const { runs, ...golden } = goldenOf(name);
     const ends = Object.entries(runs).map(([run, records]) => [run, records.at(-1)?.state]);
+    // What begins with its pivot has nothing to go back to.
+    const goesBack = machineOf(golden.case, golden.version).steps[0]?.pivot !== true;
     expect(Object.fromEntries(ends), name).toMatchObject({
       committed: 'committed',
-      rolledBack: 'rolledBack',
+      ...(goesBack ? { rolledBack: 'rolledBack' } : {}),
       recovered: expect.stringMatching(/^(committed|rolledBack)$/),
     });
   }

@@ -20,7 +20,7 @@ export async function beginCapture(
   context: CallContext,
 ): Promise<Json> {
   const process = running(life);
-  if (process.capture) return {};
+  if (process.capture?.path === path) return {};
   if (kind === 'precopy') {
     process.capture = { kind, path, memory: null, status: 'active', left: ROUNDS };
     await life.until('converge', context, () => running(life).capture?.left === 0);
@@ -63,8 +63,7 @@ export async function finishCapture(
 
 /** Call the saving off. What stood still for it goes on standing still. */
 export async function cancelCapture(life: Life, context: CallContext): Promise<Json> {
-  const process = running(life);
-  if (process.capture?.status === 'active') process.capture = null;
+  running(life).capture = null;
   await life.moment('cancelCapture', context);
   return {};
 }

@@ -2,6 +2,7 @@ import type { Json } from '../../src/engine/json.ts';
 import { StepError } from '../../src/engine/step.ts';
 import type { CallContext, DomainDeed, Merge } from '../../src/toolstacks/port.ts';
 import { finalize, isActive, type SimJob } from './block-jobs.ts';
+import { BLOCKS } from './image-store.ts';
 import type { Life } from './life.ts';
 import { headOf, running } from './sim-toolstack.ts';
 import type { Process } from './world.ts';
@@ -20,7 +21,19 @@ export async function mergeLive(
       const found = running(life).jobs.get(job);
       return found ? [found] : [];
     });
-  await life.until(kind, context, () => jobs().every(({ status }) => status !== 'running'));
+  const arrived = () => {
+    const done = jobs().reduce((sum, { cursor }) => sum + cursor, 0);
+    context.progress({ done, total: merges.length * BLOCKS, unit: 'items' });
+    return jobs().every(({ status }) => status !== 'running');
+  };
+  try {
+    await life.until(kind, context, arrived);
+  } catch (error) {
+    // A base that was begun must be finished; copying up can be called off.
+    const calledOff = life.alive && context.signal.aborted && kind === 'mergeUp';
+    if (calledOff) for (const { id } of jobs()) running(life).jobs.delete(id);
+    throw error;
+  }
   const failed = jobs().find(({ error }) => error !== null);
   if (failed) {
     for (const { id } of jobs()) running(life).jobs.delete(id);
@@ -85,12 +98,12 @@ export async function pivotMerges(
   context: CallContext,
 ): Promise<Json> {
   const process = running(life);
-  if (process.runState !== 'paused') {
-    throw new StepError('not-paused', 'a head goes over only while the guest stands still');
-  }
   const pivots = merges.filter(
     ({ device, top }) => headOf(running(life), device).path === top.path,
   );
+  if (pivots.length > 0 && process.runState !== 'paused') {
+    throw new StepError('not-paused', 'a head goes over only while the guest stands still');
+  }
   for (const { job } of pivots) {
     if (process.jobs.get(job)?.status === 'ready') continue;
     throw new StepError('not-ready', `${job} is not ready to go over`);

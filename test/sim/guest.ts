@@ -23,7 +23,7 @@ export function booted(counts: readonly number[]): GuestMemory {
 export function guestRuns(world: World, steps: number): void {
   for (let n = 0; n < steps; n += 1) {
     const { process } = world;
-    if (process?.runState !== 'running') return;
+    if (process?.runState !== 'running' || world.guestIdle) return;
     guestStep(world, process);
   }
 }

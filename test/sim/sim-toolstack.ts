@@ -67,7 +67,8 @@ function liveDisks({ world }: Life): LiveDisk[] {
 
 function view(life: Life): DomainView {
   const { world } = life;
-  const works = (can: boolean) => ({ works: can, why: can ? '' : 'not in this world' });
+  const on = world.process !== null;
+  const works = (can: boolean) => ({ works: on && can, why: on && can ? '' : 'not in this world' });
   return {
     runState: world.process?.runState ?? 'off',
     rawState: world.process?.runState ?? 'off',
@@ -81,7 +82,7 @@ function view(life: Life): DomainView {
       precopy: works(world.captures.precopy),
       paused: works(world.captures.paused),
     },
-    agent: { answers: world.agent, why: world.agent ? '' : 'no agent' },
+    agent: { answers: on && world.agent, why: on && world.agent ? '' : 'no agent' },
     version: 'sim 1',
   };
 }

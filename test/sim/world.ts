@@ -58,6 +58,8 @@ export class World {
   tools: SimTool[] = [];
   agent = true;
   filesystems = 2;
+  /** The guest runs, and does nothing of itself. */
+  guestIdle = false;
   deviceDigest = 'devices-1';
   captures: Record<Capture, boolean> = { background: true, precopy: true, paused: true };
   /** What the guest has written, kept apart from all images: no merge may lose any of it. */
@@ -82,9 +84,17 @@ export class World {
   /** The same world at the same moment, with a chance of its own. Nothing may be under way. */
   fork(seed: number): World {
     const other = new World(seed, this.clock.fork(), this.store.fork());
-    const { agent, filesystems, deviceDigest, captures, takenFrozen, domainDied } = this;
+    const { agent, filesystems, deviceDigest, captures, takenFrozen, domainDied, guestIdle } = this;
     const { process } = structuredClone({ process: this.process });
-    Object.assign(other, { process, agent, filesystems, deviceDigest, takenFrozen, domainDied });
+    Object.assign(other, {
+      process,
+      agent,
+      filesystems,
+      deviceDigest,
+      takenFrozen,
+      domainDied,
+      guestIdle,
+    });
     other.captures = { ...captures };
     for (const [device, held] of this.truth) other.truth.set(device, [...held]);
     other.starts.push(...this.starts);

@@ -29,6 +29,8 @@ export interface World {
   readonly session: Session;
   /** What every usable snapshot held when it was published (I3). */
   readonly proofs: Map<string, Proof>;
+  /** How often the world has been looked at. */
+  checks: number;
 }
 
 /** The name of the domain in every world. */
@@ -48,7 +50,7 @@ export async function worldUp(storage: Storage, options: WorldOptions = {}): Pro
   const lab = await labUp({ folder, name: DOMAIN, memoryMb: 128, intervalMs: 20, disks }, tools);
   await changeDomainFile(lab, options.imageFolder);
   const session = openSession({ home: join(root, 'home'), who: thisProcess() });
-  const world = { storage, root, lab, session, proofs: new Map() };
+  const world = { storage, root, lab, session, proofs: new Map(), checks: 0 };
   try {
     await addAgain(world);
     await startDomain(session, DOMAIN, {});

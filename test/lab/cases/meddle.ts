@@ -40,8 +40,8 @@ export function meddled(session: Session, { before = {}, after = {}, view }: Med
         ...toolstack,
         perform: (deed: DomainDeed, context: CallContext) =>
           around(deed.do, () => toolstack.perform(deed, context)),
-        async inspect(context) {
-          const found = await toolstack.inspect(context);
+        async inspect(context, ask) {
+          const found = await toolstack.inspect(context, ask);
           return view ? view(found) : found;
         },
       };

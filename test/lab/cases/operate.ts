@@ -6,7 +6,7 @@ import { freeContext, type Session } from '../../../src/operations/session.ts';
 import type { Request } from '../../../src/plan/request.ts';
 import type { RunState } from '../../../src/toolstacks/port.ts';
 import { DOMAIN, type World } from './harness.ts';
-import { assertInvariants } from './invariants.ts';
+import { assertInvariants, contentStands, usableSnapshots } from './invariants.ts';
 
 /** A request to the world's domain. */
 export type Wish = Request extends infer One
@@ -35,6 +35,7 @@ export async function operate(
 ): Promise<Report> {
   const { outcome = 'committed', session = world.session, runState, settle, ...options } = expected;
   const promised = runState ?? (await promisedBy(world, wish));
+  if (wish.operation === 'delete') await lastLook(world, wish);
   const request = { ...wish, domain: DOMAIN } as Request;
   const report = await runRequest(session, request, options);
   expect({
@@ -49,6 +50,14 @@ export async function operate(
   const waiting = outcome === 'needsAttention' || outcome === 'parked';
   await assertInvariants(world, { runState: promised, waiting });
   return report;
+}
+
+/** The contents of what is about to be deleted have never changed (I3). */
+async function lastLook(world: World, { name, extent = 'one' }: Wish & { operation: 'delete' }) {
+  for (const snapshot of usableSnapshots(world)) {
+    // Children are not told apart from others: reading too much does no harm.
+    if (extent !== 'one' || snapshot.name === name) await contentStands(world, snapshot);
+  }
 }
 
 /** What was in the way is gone: recovery brings the operation to its end. */
