@@ -4,9 +4,10 @@ import { carryOut, type Fulfilled } from './carry-out.ts';
 import { type Clock, sleep } from './clock.ts';
 import { advance, begin, type Decision, replay } from './decide.ts';
 import type { Fact, Who } from './fact.ts';
-import { type Failpoints, noFailpoints } from './failpoint.ts';
+import type { Failpoints } from './failpoint.ts';
 import type { Json } from './json.ts';
 import type { Locks } from './lock.ts';
+import { saveLife } from './save-life.ts';
 import type { Progress, Steps, ToolCallRecord } from './step.ts';
 
 /** What an engine works with. */
@@ -95,6 +96,18 @@ class Life {
   #decision: Decision;
   #seq: number;
   #records = 0;
+  /** A fail point has struck: this life does nothing more, as if its process were gone. */
+  #killed = false;
+  readonly #failpoints: Failpoints = {
+    hit: place => {
+      try {
+        this.#engine.failpoints?.hit(place);
+      } catch (death) {
+        this.#killed = true;
+        throw death;
+      }
+    },
+  };
 
   constructor(engine: Engine, run: Run, operation: string, decision: Decision, seq: number) {
     this.#engine = engine;
@@ -122,6 +135,17 @@ class Life {
 
   /** Effect after effect, each recorded before it begins, to an outcome. */
   async live(resumed = false): Promise<Ending> {
+    try {
+      return await this.#toItsEnd(resumed);
+    } catch (error) {
+      const { clock } = this.#engine;
+      const operation = this.#operation;
+      if (!this.#killed) await saveLife(this.#run, this.#decision, { operation, clock });
+      throw error;
+    }
+  }
+
+  async #toItsEnd(resumed: boolean): Promise<Ending> {
     let inDoubt = resumed;
     while (this.#decision.wanted.length > 0) {
       if (this.#mayPark()) return { ...this.ending(), outcome: 'parked' };
@@ -153,7 +177,7 @@ class Life {
   async #fulfil(inDoubt: boolean): Promise<Fulfilled> {
     const wanted = this.#decision.wanted[0] as { id: string; step: string };
     const { meta, context } = this.#decision;
-    const { clock, observer, failpoints = noFailpoints } = this.#engine;
+    const { clock, observer } = this.#engine;
     const effect: PendingEffect = { key: this.#key(wanted.step), ...wanted };
     if (context.attempt > 0) await sleep(clock, retryDelayMs(context.attempt), this.#run.park);
     const step = this.#run.steps[wanted.step];
@@ -166,7 +190,7 @@ class Life {
       doubt: doubtOf(this.#decision, inDoubt),
       abort: meta.kind === 'forward' && !meta.committed ? this.#run.abort : undefined,
       clock,
-      failpoints,
+      failpoints: this.#failpoints,
       called: call => observer?.called?.(effect, call),
       progressed: progress => observer?.progressed?.(effect, progress),
     });
@@ -197,7 +221,7 @@ class Life {
 
   #recorded(record: JournalRecord): void {
     this.#records += 1;
-    this.#engine.failpoints?.hit(`record:${this.#records}`);
+    this.#failpoints.hit(`record:${this.#records}`);
     this.#engine.observer?.recorded?.(record, this.#decision);
   }
 }

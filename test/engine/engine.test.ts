@@ -215,6 +215,18 @@ describe('a failure', () => {
     expect(done.slice(3)).toEqual(['go']);
   });
 
+  test('of the journal itself, while the guest stands still, lets it run before the process ends', async () => {
+    const { append } = journal;
+    journal.append = (record, options) => {
+      if (record.from === 'act') throw new Error('disk full');
+      return append(record, options);
+    };
+    await expect(begin()).rejects.toThrow('disk full');
+    expect(done).toEqual(['prepare', 'halt', 'act', 'go']);
+    journal.append = append;
+    expect((await again()).outcome).toBe('rolledBack');
+  });
+
   test('that is no StepError is a bug, and stops the process', async () => {
     behaviour = {
       act: {
