@@ -27,6 +27,7 @@ interface SagaEvent {
   readonly output?: unknown;
   readonly error?: unknown;
   readonly reason?: string;
+  readonly begun?: false;
 }
 
 /** What guards and updates see. */
@@ -106,6 +107,7 @@ export function failure(step: string, event: SagaEvent): Failure {
     step,
     code: error?.code ?? (event.type === 'ABORT' ? 'aborted' : 'deadline'),
     message: error?.message ?? event.reason ?? 'the deadline passed',
+    ...(event.begun === false ? { begun: false as const } : {}),
   };
 }
 

@@ -64,6 +64,8 @@ export interface Failure {
   readonly step: string;
   readonly code: string;
   readonly message: string;
+  /** Called off before it began. */
+  readonly begun?: false;
 }
 
 /** The whole memory of a machine: JSON, so that a journal can hold it. */

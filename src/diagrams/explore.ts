@@ -92,6 +92,8 @@ function trialsIn(machine: AnyStateMachine, snapshot: AnyMachineSnapshot): Trial
       return [{ type, way: failed === 'failed' ? 'late' : 'gaveUp' }];
     }
     if (type === 'ABORT') return [{ type, way: 'aborted' }];
+    // A life that ended in the window goes back like a failure, over all that it may have begun.
+    if (type === 'INTERRUPTED') return [{ type, way: 'failed' }];
     if (type === 'RECOVER') return [{ type, way: 'recover' }];
     throw new Error(`${machine.id}: ${node?.key} listens to ${type}, which no diagram can show`);
   });

@@ -49,7 +49,7 @@ export async function carryOut(task: Task): Promise<Fulfilled> {
   if (task.doubt === 'abort') return { fact: { type: 'interrupted' }, changes: [], calls };
   // Called off between two effects, or in one that was quicker: the next does not begin.
   if (abort?.aborted && task.doubt === 'none') {
-    return { fact: calledOff(abort), changes: [], calls };
+    return { fact: { ...calledOff(abort), begun: false }, changes: [], calls };
   }
   const stop = new AbortController();
   let cut: 'deadline' | 'abort' | undefined;
@@ -78,7 +78,7 @@ function cutOff({ effect, abort }: Task, fact: Fact, cut: 'deadline' | 'abort' |
   return cut === 'abort' ? calledOff(abort) : { type: 'deadline', effect: effect.id };
 }
 
-const calledOff = (abort: AbortSignal | undefined): Fact => ({
+const calledOff = (abort: AbortSignal | undefined): Fact & { type: 'abort' } => ({
   type: 'abort',
   reason: String(abort?.reason ?? 'called off'),
 });

@@ -71,7 +71,7 @@ function eventOf(before: Decision, fact: Fact): { type: string; [key: string]: u
     case 'deadline':
       return { type: deadlineEvent(before, live(before, fact.effect)) };
     case 'abort':
-      return { type: 'ABORT', reason: fact.reason };
+      return { type: 'ABORT', reason: fact.reason, begun: fact.begun };
     case 'interrupted':
       return { type: 'INTERRUPTED', reason: 'the engine died while the guest stood still' };
     case 'recover':

@@ -27,7 +27,8 @@ export const Fact = z.discriminatedUnion('type', [
     error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }),
   }),
   z.object({ type: z.literal('deadline'), ...effect }),
-  z.object({ type: z.literal('abort'), reason: z.string() }),
+  /** `begun: false`: called off before the effect began. */
+  z.object({ type: z.literal('abort'), reason: z.string(), begun: z.literal(false).optional() }),
   /** The engine died in the window, and the next life finds the guest standing still, or dead. */
   z.object({ type: z.literal('interrupted') }),
   z.object({ type: z.literal('recover'), who }),

@@ -34,7 +34,11 @@ export interface EffectContext {
   /** Outputs of the steps before this one. */
   readonly results: Readonly<Record<string, unknown>>;
   /** What has gone wrong in this operation so far: a compensation may learn what never began. */
-  readonly failures: readonly { readonly step: string; readonly code: string }[];
+  readonly failures: readonly {
+    readonly step: string;
+    readonly code: string;
+    readonly begun?: false;
+  }[];
 }
 
 /** One call of a tool, as the audit keeps it. */

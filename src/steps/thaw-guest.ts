@@ -17,9 +17,10 @@ export const thawGuest = ({ toolstack }: Host) =>
     probe: alwaysAgain,
     async act({ quiesce, runBefore }, context) {
       const frozen = Frozen.safeParse(context.results.freezeGuest).data;
-      // An agent that did not answer was never told to freeze.
+      // An agent that did not answer was never told to freeze, nor was one whose turn never came.
       const unsent = context.failures.some(
-        ({ step, code }) => step === 'freezeGuest' && code === 'no-agent',
+        ({ step, code, begun }) =>
+          step === 'freezeGuest' && (code === 'no-agent' || begun === false),
       );
       const never = unsent || quiesce === 'no' || runBefore === 'paused' || frozen?.sent === false;
       if (never) return { output: { filesystems: 0, held: false } };

@@ -47,7 +47,7 @@ export async function worldUp(storage: Storage, options: WorldOptions = {}): Pro
   const root = mkdtempSync(join(tmpdir(), 'domsnap-case-'));
   const folder = join(root, 'lab');
   const { disks } = storage;
-  const lab = await labUp({ folder, name: DOMAIN, memoryMb: 128, intervalMs: 20, disks }, tools);
+  const lab = await labUp({ folder, name: DOMAIN, memoryMb: 128, intervalMs: 50, disks }, tools);
   await changeDomainFile(lab, options.imageFolder);
   const session = openSession({ home: join(root, 'home'), who: thisProcess() });
   const world = { storage, root, lab, session, proofs: new Map(), checks: 0 };

@@ -52,7 +52,8 @@ export function smallDisk(sizeMib: number): SmallDisk {
     },
     free: () => rmSync(filler, { force: true }),
     unmount() {
-      execFileSync('umount', [mount]);
+      // Lazily: what a killed process had open may be let go a moment later.
+      execFileSync('umount', ['-l', mount]);
       rmSync(mount, { recursive: true });
     },
   };
