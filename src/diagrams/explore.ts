@@ -15,7 +15,6 @@ import type { SagaContext, SagaInput, StateMeta } from '../../machines/saga.ts';
  * - `retry`: it is tried again in place.
  * - `gaveUp`: no attempt is left.
  * - `held`: a compensation succeeded, and no more than the guest's life may be touched.
- * - `troubled`: a compensation succeeded, but one before it was given up.
  * - `recover`: a person sends the machine on.
  */
 export type Way =
@@ -27,7 +26,6 @@ export type Way =
   | 'retry'
   | 'gaveUp'
   | 'held'
-  | 'troubled'
   | 'recover';
 
 /** One transition that a run can take. */
@@ -103,8 +101,6 @@ function moveOf(here: AnyMachineSnapshot, there: AnyMachineSnapshot, way: Way): 
   const from = String(here.value);
   const to = String(there.value);
   if (from === to) return { from, to, way: 'retry' };
-  if (way === 'done' && to === 'needsAttention') {
-    return { from, to, way: (here.context as SagaContext).hold ? 'held' : 'troubled' };
-  }
+  if (way === 'done' && to === 'needsAttention') return { from, to, way: 'held' };
   return { from, to, way };
 }

@@ -51,7 +51,7 @@ export function attentionCauses(graph: SagaGraph): readonly string[] {
   const causes: string[] = [];
   const doubt = graph.edges.some(edge => edge.ways.includes('inDoubt'));
   if (doubt) causes.push('an effect is in doubt');
-  if (any('undo', 'gaveUp', 'troubled')) causes.push('an undo was given up');
+  if (any('undo', 'gaveUp')) causes.push('an undo was given up');
   if (graph.edges.some(({ from, ways }) => kindOf(from) === 'forward' && ways.includes('gaveUp'))) {
     causes.push('a step behind the pivot was given up');
   }

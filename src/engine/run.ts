@@ -167,8 +167,10 @@ class Life {
     const decision = advance(this.#run.saga.machine, before, fact);
     this.#decision = decision;
     // The window's opening and closing records wait for the disk; those in between must not keep the
-    // guest waiting, and need not: a host that dies closes the window by itself.
-    const durable = !(before.meta.window && decision.meta.window);
+    // guest waiting, and need not: a host that dies closes the window by itself. But what the catalog
+    // learns must not be lost with it.
+    const inside = before.meta.window && decision.meta.window;
+    const durable = !inside || changes.length > 0;
     const record = this.#record(fact, before.state, calls);
     const status = statusOf(decision);
     this.#recorded(this.#engine.journal.append(record, { durable, status, changes }));
