@@ -66,13 +66,12 @@ const calledOff = ({ toolstack }: Host) =>
     output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
-      if ((await toolstack.runState(context)) !== 'off') {
-        const { capture } = target(input);
-        await toolstack.perform({ do: 'cancelCapture', capture }, context);
+      // Also of a domain that has died: what the capture has left beside the memory file goes.
+      await toolstack.perform({ do: 'cancelCapture', capture: target(input).capture }, context);
+      const state = await toolstack.runState(context);
+      if (state !== 'off' && state !== input.runAfter) {
         const wanted = input.runAfter === 'paused' ? 'pause' : 'resume';
-        if ((await toolstack.runState(context)) !== input.runAfter) {
-          await toolstack.perform({ do: wanted }, context);
-        }
+        await toolstack.perform({ do: wanted }, context);
       }
       return { output: {} };
     },

@@ -63,7 +63,8 @@ export async function finishCapture(
 
 /** Call the saving off. What stood still for it goes on standing still. */
 export async function cancelCapture(life: Life, context: CallContext): Promise<Json> {
-  running(life).capture = null;
+  // A domain that has died has taken its capture with it.
+  if (life.world.process) life.world.process.capture = null;
   await life.moment('cancelCapture', context);
   return {};
 }

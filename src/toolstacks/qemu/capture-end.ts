@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
@@ -62,8 +62,11 @@ async function untilSaved(life: Life, path: string, { signal, progress }: CallCo
     const [migration] = await monitor.ask([queryMigrate], signal);
     report(migration, progress);
     if (migration.status === 'completed') return true;
-    if (migration.status === 'pre-switchover') await monitor.send([commands.migrateOn], signal);
-    else if (!UNDER_WAY.has(migration.status ?? '')) {
+    if (migration.status === 'pre-switchover') {
+      // An earlier round has told it to go on, and it may have done so since it was asked.
+      const [answer] = await monitor.try([commands.migrateOn], signal);
+      if (answer && !answer.ok && answer.error.code !== 'failed') throw answer.error;
+    } else if (!UNDER_WAY.has(migration.status ?? '')) {
       if (capture?.mode === 'background') markBurnt(life, 'a background capture failed in it');
       throw notSaved(migration);
     }
@@ -88,6 +91,8 @@ async function untilReported(life: Life, path: string, { signal }: CallContext):
 async function notWritten(path: string): Promise<StepError> {
   const folder = dirname(path);
   const left = await freeBytes(folder).catch(() => Number.POSITIVE_INFINITY);
+  // The guest may wait for this very room to write to its disks: it cannot run before it has it.
+  truncateSync(path);
   return left < 1024 * 1024
     ? new StepError('no-space', `the file system of ${folder} is full: the memory was not saved`)
     : new StepError('capture-failed', `the memory could not be written to ${path}`);
@@ -101,6 +106,11 @@ export async function cancelCapture(
 ): Promise<Json> {
   const { monitor, notes } = life;
   const begun = notes.read().capture;
+  if (!(await monitor.reachable(context.signal))) {
+    if (begun) removeReport(begun.path);
+    notes.write({ capture: undefined });
+    return { was: 'off' };
+  }
   const [{ status = 'none' }] = await monitor.ask([queryMigrate], context.signal);
   if (UNDER_WAY.has(status) && begun) {
     if (capture === 'background') await runOut(life, begun.path, context);

@@ -62,10 +62,8 @@ function previewCapture(
       return prepare.map(shown);
     case 'beginCapture':
       return [shown(commands.migrate(sinkUri(deed.path)))];
-    case 'finishCapture': {
-      const switchover = background ? [] : [commands.migrateOn, commands.cont, commands.stop];
-      return [...switchover, ...leave].map(shown);
-    }
+    case 'finishCapture':
+      return [...(background ? [] : [commands.migrateOn]), ...leave].map(shown);
     case 'cancelCapture':
       return [...(background ? [] : [commands.migrateCancel]), ...leave].map(shown);
   }
