@@ -73,7 +73,7 @@ describe('whose monitor it is', () => {
   test('a migration that somebody else began is a state in which nothing may be begun', async () => {
     const { world, toolstack } = await runningWorld();
     await world.tell('migrate-set-parameters', { 'max-bandwidth': 1 });
-    await world.tell('migrate', { uri: 'exec:cat >/dev/null' });
+    await world.tell('migrate', { uri: 'exec:sleep 3' });
     expect(await toolstack.runState(callContext())).toBe('other');
   });
 });
@@ -257,6 +257,7 @@ describe('what a plan shows', () => {
     await expectShown(toolstack, { do: 'beginCapture', capture: 'precopy', path });
     await expectShown(toolstack, { do: 'snapshotDisks', external, internal: [] });
     await expectShown(toolstack, { do: 'finishCapture', capture: 'precopy', path });
+    await toolstack.perform({ do: 'resume' }, callContext());
     await toolstack.liveDisks(callContext());
     await expectShown(toolstack, { do: 'mergeDown', merges }, ['job-finalize', 'job-dismiss']);
     await expectShown(toolstack, { do: 'pause' });

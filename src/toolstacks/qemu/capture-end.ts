@@ -88,11 +88,20 @@ async function untilReported(life: Life, path: string, { signal }: CallContext):
   return await until(life, ask, { signal, what, firstMs: 2, withinMs: 30_000 });
 }
 
+/** What was saved is of no use any more. A path that cannot be cut takes no room. */
+function makeRoom(path: string): void {
+  try {
+    truncateSync(path);
+  } catch {
+    // The capture has failed already, and is told as such.
+  }
+}
+
 async function notWritten(path: string): Promise<StepError> {
   const folder = dirname(path);
   const left = await freeBytes(folder).catch(() => Number.POSITIVE_INFINITY);
   // The guest may wait for this very room to write to its disks: it cannot run before it has it.
-  truncateSync(path);
+  makeRoom(path);
   return left < 1024 * 1024
     ? new StepError('no-space', `the file system of ${folder} is full: the memory was not saved`)
     : new StepError('capture-failed', `the memory could not be written to ${path}`);
