@@ -106,9 +106,9 @@ async function logged(
   const written = logObserver(log, journal);
   return {
     planned: (plan, steps) => shown.planned?.(plan, steps),
-    recorded(record, decision) {
-      written.recorded?.(record, decision);
-      shown.recorded?.(record, decision);
+    recorded(record, decision, atMs) {
+      written.recorded?.(record, decision, atMs);
+      shown.recorded?.(record, decision, atMs);
     },
     called(effect, made) {
       written.called?.(effect, made);

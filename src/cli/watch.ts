@@ -45,8 +45,7 @@ export function watch(journal: Pick<Journal, 'records' | 'operation'>, sink: Eve
     const { subject = '', caseId = '' } = journal.operation(operation) ?? {};
     sink({ event: 'recovering', operation, domain: subject, case: caseId });
   };
-  const recorded = (record: JournalRecord, decision: Decision) => {
-    const nowMs = performance.now();
+  const recorded = (record: JournalRecord, decision: Decision, nowMs: number) => {
     if (seen !== record.operation) {
       current = undefined;
       begin(record);

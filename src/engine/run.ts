@@ -22,7 +22,11 @@ export interface Engine {
 
 /** Watches an operation, for progress; it can change nothing. */
 export interface Observer {
-  recorded?(record: JournalRecord, decision: Decision): void;
+  /**
+   * A transition was recorded, at a time of the clock that only goes forward. What happens in the window
+   * is told when the guest runs again: it does not stand still for whoever watches.
+   */
+  recorded?(record: JournalRecord, decision: Decision, atMs: number): void;
   progressed?(effect: PendingEffect, progress: Progress): void;
   called?(effect: PendingEffect, call: ToolCallRecord): void;
 }
@@ -96,6 +100,8 @@ class Life {
   #decision: Decision;
   #seq: number;
   #records = 0;
+  /** What an observer has not heard yet. */
+  readonly #untold: (() => void)[] = [];
   /** A fail point has struck: this life does nothing more, as if its process were gone. */
   #killed = false;
   readonly #failpoints: Failpoints = {
@@ -194,7 +200,10 @@ class Life {
       clock,
       failpoints: this.#failpoints,
       called: call => observer?.called?.(effect, call),
-      progressed: progress => observer?.progressed?.(effect, progress),
+      progressed: progress => {
+        this.#tell();
+        observer?.progressed?.(effect, progress);
+      },
     });
   }
 
@@ -224,7 +233,15 @@ class Life {
   #recorded(record: JournalRecord): void {
     this.#records += 1;
     this.#failpoints.hit(`record:${this.#records}`);
-    this.#engine.observer?.recorded?.(record, this.#decision);
+    const { clock, observer } = this.#engine;
+    const decision = this.#decision;
+    const atMs = clock.monotonicMs();
+    this.#untold.push(() => observer?.recorded?.(record, decision, atMs));
+    if (!decision.meta.window) this.#tell();
+  }
+
+  #tell(): void {
+    for (const news of this.#untold.splice(0)) news();
   }
 }
 

@@ -1,9 +1,5 @@
-import { machineOf } from '../../machines/index.ts';
-import { resume } from '../engine/run.ts';
 import type { Operation } from '../journal/port.ts';
 import { RefusedError, refuse } from '../plan/refusal.ts';
-import { hostSteps } from '../steps/index.ts';
-import { CaseInput } from '../steps/input.ts';
 import { type Report, type RunOptions, reportOf, withToolstack } from './run-request.ts';
 import { BusyError, lockDomain, type Session } from './session.ts';
 
@@ -78,6 +74,11 @@ async function recoverOne(
   operation: Operation,
   options: RunOptions,
 ): Promise<Report> {
+  // Loaded only where there is something to recover.
+  const { machineOf } = await import('../../machines/index.ts');
+  const { resume } = await import('../engine/run.ts');
+  const { hostSteps } = await import('../steps/index.ts');
+  const { CaseInput } = await import('../steps/input.ts');
   const saga = machineOf(operation.caseId, operation.caseVersion);
   const [first] = session.journal.records(operation.id);
   if (first?.fact.type !== 'started') throw new Error(`${operation.id} has no first record`);

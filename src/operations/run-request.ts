@@ -1,12 +1,11 @@
 import type { Failure, Outcome } from '../../machines/saga.ts';
 import type { Domain } from '../catalog/model.ts';
-import { type Ending, type Observer, start } from '../engine/run.ts';
-import { type Plan, planOf, stepsOf } from '../plan/plan.ts';
+import type { Ending, Observer } from '../engine/run.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { PlannedStep } from '../plan/preview.ts';
 import { RefusedError, refuse } from '../plan/refusal.ts';
 import type { Request } from '../plan/request.ts';
 import { survey } from '../plan/survey.ts';
-import { hostSteps } from '../steps/index.ts';
 import type { Toolstack } from '../toolstacks/port.ts';
 import { recoverDomain } from './recover.ts';
 import { freeContext, lockDomain, type Session, type Waiting } from './session.ts';
@@ -47,6 +46,7 @@ export async function runRequest(
     return await withToolstack(session, request.domain, async (toolstack, domain) => {
       const plan = await makePlan(session, toolstack, domain, request);
       if (plan.refusals.length > 0) throw new RefusedError(plan.refusals);
+      const { stepsOf, hostSteps, start } = await planners();
       const steps = hostSteps({ ...session, toolstack });
       options.observer?.planned?.(plan, options.observer ? stepsOf(plan, steps) : []);
       const ending = await start(
@@ -76,6 +76,7 @@ export async function planRequest(
 ): Promise<{ plan: Plan; steps: readonly PlannedStep[] }> {
   return withToolstack(session, request.domain, async (toolstack, domain) => {
     const plan = await makePlan(session, toolstack, domain, request);
+    const { stepsOf, hostSteps } = await planners();
     return { plan, steps: stepsOf(plan, hostSteps({ ...session, toolstack })) };
   });
 }
@@ -119,7 +120,16 @@ async function makePlan(
   const sources = { toolstack, images, catalog, context: freeContext() };
   const ask = { agent: mayFreeze(request) };
   const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), ask));
+  const { planOf } = await planners();
   return planOf(request, facts);
+}
+
+/** What decides and acts is a third of all code: it is loaded when the domain has been asked. */
+async function planners() {
+  const { planOf, stepsOf } = await import('../plan/plan.ts');
+  const { hostSteps } = await import('../steps/index.ts');
+  const { start } = await import('../engine/run.ts');
+  return { planOf, stepsOf, hostSteps, start };
 }
 
 /** Only a disk-only snapshot may freeze its guest: for all else its slow agent is left in peace. */
