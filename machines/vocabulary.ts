@@ -113,6 +113,10 @@ export const VOCABULARY = {
     deadlineMs: MINUTE,
     says: 'let the disks go over to the merged images, all together, and move the stale heads away',
   },
+  closeMerged: {
+    deadlineMs: MINUTE,
+    says: 'forget the jobs of the merges, and let go of the images that the disks have left',
+  },
   deleteTags: { deadlineMs: 10 * MINUTE, says: 'delete the internal snapshots from their images' },
   trashImages: { deadlineMs: MINUTE, says: 'move what nothing needs any more to the trash' },
   forget: { deadlineMs: 10 * SECOND, says: 'take the snapshot out of the tree' },

@@ -19,6 +19,7 @@ dissolving first. The guest stands still only while the disks go over to merged 
       step('pivotMerges'),
       step('unpauseDomain'),
     ),
+    step('closeMerged'),
     step('recordHeads'),
     step('deleteTags'),
     step('trashImages'),

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { planRequest } from '../operations/run-request.ts';
+import { planRequest, type RunOptions, runRequest } from '../operations/run-request.ts';
 import type { Request } from '../plan/request.ts';
 import { adopt } from './adopt.ts';
 import { domsnapCommand } from './command.ts';
@@ -33,7 +33,7 @@ export type Contender = (guest: Guest, watch: Stillness | null, errand: Errand) 
 /** What was written before must not be waited for by whoever comes next. */
 const SETTLE_MS = 150;
 
-/** domsnap, by a command in a process of its own. */
+/** domsnap, as its users have it: by a command in a process of its own. */
 export const byDomsnap: Contender = async ({ session }, watch, { args, request }) => {
   await sleep(SETTLE_MS);
   const { value, pause } = await watched(watch, () => domsnapCommand(session.home, args));
@@ -45,6 +45,29 @@ export const byDomsnap: Contender = async ({ session }, watch, { args, request }
     stepsMs: value.stepsMs,
     memoryBytes: snapshot?.memory?.bytes ?? null,
   };
+};
+
+/** domsnap, in a process that has run operations before: its start, and the loading of code, aside. */
+export const byLibrary: Contender = async ({ session }, watch, { request }) => {
+  await sleep(SETTLE_MS);
+  const stepsMs: Record<string, number> = {};
+  let lastMs = 0;
+  const observer: NonNullable<RunOptions['observer']> = {
+    recorded({ from }, _decision, atMs) {
+      if (from !== '') stepsMs[from] = atMs - lastMs;
+      lastMs = atMs;
+    },
+  };
+  const { value, pause } = await watched(watch, async () => {
+    const startedMs = performance.now();
+    const report = await runRequest(session, request, { observer });
+    return { report, wallMs: performance.now() - startedMs };
+  });
+  const { report, wallMs } = value;
+  if (report.outcome !== 'committed') throw new Error(JSON.stringify(report.failures));
+  const snapshot = session.catalog.snapshot(DOMAIN, request.name ?? '');
+  const memoryBytes = snapshot?.memory?.bytes ?? null;
+  return { pauseMs: pause, wallMs, commandMs: null, stepsMs, memoryBytes };
 };
 
 /** The same commands, by the bare client. The plan is asked for before the clock runs. */
@@ -68,6 +91,15 @@ export const byFloor: Contender = async ({ session, lab, notes }, watch, { reque
     memoryBytes: value.memory?.bytes ?? null,
   };
 };
+
+/** Everyone who is measured. */
+export const CONTENDERS = { domsnap: byDomsnap, library: byLibrary, floor: byFloor } as const;
+export type Who = keyof typeof CONTENDERS;
+const ALL = Object.keys(CONTENDERS) as readonly Who[];
+
+/** Who goes first changes from round to round. */
+export const orderOf = (round: number): readonly Who[] =>
+  ALL.map((_, index) => ALL[(index + round) % ALL.length] as Who);
 
 async function watched<T>(
   watch: Stillness | null,

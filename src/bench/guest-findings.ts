@@ -14,41 +14,56 @@ export function matchFindings(
   memoryMb: number | null,
   note?: string,
 ): Finding[] {
-  const { caseId, domsnap, floor } = match;
+  const { caseId, domsnap, library, floor } = match;
   const common = { part, memoryMb, unit: 'ms' as const, against: FLOOR };
   const what = (text: string): string => `${caseId}${note ? `, ${note}` : ''}: ${text}`;
-  const wall = pair(match, ({ wallMs }) => wallMs);
-  const findings: Finding[] = [
+  const pauses = stands([...domsnap, ...floor]) ? pausesOf(match) : [];
+  const wall = pair(library, floor, ({ wallMs }) => wallMs);
+  const command = pair(domsnap, floor, ({ wallMs }) => wallMs);
+  const whole = series(domsnap.flatMap(({ commandMs }) => commandMs ?? []));
+  return [
+    ...pauses.map(({ text, verdicts, ...both }) => ({
+      ...common,
+      ...both,
+      what: what(text),
+      verdicts,
+    })),
     {
       ...common,
       ...wall,
-      what: what('wall'),
+      what: what(`wall, ${RUNNING}`),
       verdicts: atMostMore(wall.domsnap, wall.other, 50, 'floor + 50 ms'),
     },
-  ];
-  if (stands([...domsnap, ...floor])) {
-    const pause = pair(match, ({ pauseMs }) => pauseMs ?? 0);
-    findings.unshift({
+    { ...common, ...command, what: what('wall, by a fresh command'), verdicts: [] },
+    {
       ...common,
-      ...pause,
-      what: what('guest pause'),
+      what: what('command, process start included'),
+      domsnap: whole,
+      other: wall.other,
+      verdicts: [],
+    },
+  ];
+}
+
+const RUNNING = 'in a process that runs already';
+
+function pausesOf({ caseId, domsnap, library, floor }: Match) {
+  const pauseOf = ({ pauseMs }: Sample) => pauseMs ?? 0;
+  const command = pair(domsnap, floor, pauseOf);
+  const running = pair(library, floor, pauseOf);
+  const times = ({ domsnap: own, other }: typeof command) =>
+    caseId === MAIN_CASE ? atMostTimes(own, other, 1.3, 'floor × 1.3') : [];
+  return [
+    { ...command, text: 'guest pause, by a fresh command', verdicts: times(command) },
+    {
+      ...running,
+      text: `guest pause, ${RUNNING}`,
       verdicts: [
-        ...(caseId === MAIN_CASE
-          ? atMostTimes(pause.domsnap, pause.other, 1.3, 'floor × 1.3')
-          : []),
-        ...atMostMore(pause.domsnap, pause.other, 5, 'floor + 5 ms'),
+        ...times(running),
+        ...atMostMore(running.domsnap, running.other, 5, 'floor + 5 ms'),
       ],
-    });
-  }
-  const command = series(domsnap.flatMap(({ commandMs }) => commandMs ?? []));
-  findings.push({
-    ...common,
-    what: what('command, process start included'),
-    domsnap: command,
-    other: wall.other,
-    verdicts: [],
-  });
-  return findings;
+    },
+  ];
 }
 
 /** The case that virsh can be compared with best. */
@@ -58,10 +73,11 @@ const stands = (samples: readonly Sample[]): boolean =>
   samples.some(({ pauseMs }) => pauseMs !== null && pauseMs > 0);
 
 function pair(
-  { domsnap, floor }: Match,
+  own: readonly Sample[],
+  other: readonly Sample[],
   of: (sample: Sample) => number,
 ): { domsnap: Series | null; other: Series | null } {
-  return { domsnap: series(domsnap.map(of)), other: series(floor.map(of)) };
+  return { domsnap: series(own.map(of)), other: series(other.map(of)) };
 }
 
 /** How the same snapshot by virsh compares; `samples` by way. */

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runRequest } from '../operations/run-request.ts';
-import { byDomsnap, byFloor } from './contest.ts';
+import { CONTENDERS, orderOf } from './contest.ts';
 import { revertErrand } from './create-cases.ts';
 import { type Guest, swept, trashEmptied } from './domsnap-guest.ts';
 import { DOMAIN } from './lab-guest.ts';
-import { lastCase, type Match } from './rounds.ts';
+import { lastCase, type Match, newMatch } from './rounds.ts';
 
 /** A case of revert: what the snapshot holds, and whether the domain runs. */
 export interface RevertCase {
@@ -48,17 +48,15 @@ export async function revertRounds(
   rounds: number,
 ): Promise<Match> {
   const { session } = guest;
-  const match: Match = { caseId: id, domsnap: [], floor: [] };
+  const match = newMatch(id);
   const create = { operation: 'create', domain: DOMAIN, name: GOAL, memory, disks } as const;
   await expectCommitted(runRequest(session, create));
   const errand = revertErrand(GOAL);
   for (let round = 0; round <= rounds; round += 1) {
-    const order =
-      round % 2 === 0 ? (['domsnap', 'floor'] as const) : (['floor', 'domsnap'] as const);
-    for (const who of order) {
+    for (const who of orderOf(round)) {
       await sleep(WRITE_MS);
-      const sample = await (who === 'domsnap' ? byDomsnap : byFloor)(guest, null, errand);
-      if (who === 'domsnap') expectCase(guest, id);
+      const sample = await CONTENDERS[who](guest, null, errand);
+      if (who !== 'floor') expectCase(guest, id);
       if (round > 0) match[who].push(sample);
       await dropAbandoned(guest);
     }

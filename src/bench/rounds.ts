@@ -1,15 +1,21 @@
-import { byDomsnap, byFloor, type Sample } from './contest.ts';
+import { CONTENDERS, orderOf, type Sample, type Who } from './contest.ts';
 import { type CreateCase, createErrand, deleteErrand } from './create-cases.ts';
 import { banBackground, type Guest, trashEmptied } from './domsnap-guest.ts';
 import { DOMAIN } from './lab-guest.ts';
 import type { Stillness } from './stillness.ts';
 
 /** What two contenders took for the same, in the order of the rounds. */
-export interface Match {
+export interface Match extends Readonly<Record<Who, Sample[]>> {
   readonly caseId: string;
-  readonly domsnap: Sample[];
-  readonly floor: Sample[];
 }
+
+/** A match that has not begun. */
+export const newMatch = (caseId: string): Match => ({
+  caseId,
+  domsnap: [],
+  library: [],
+  floor: [],
+});
 
 /** The rounds of one case of create, and of the delete of what it made. */
 export interface CreateRounds {
@@ -18,8 +24,8 @@ export interface CreateRounds {
 }
 
 /**
- * Each round creates twice and deletes twice, and each contender deletes what the other made: so all
- * four find the domain with the same chain of images. Who goes first changes from round to round.
+ * In each round everyone creates, and the next one deletes what was made: so all find the domain with
+ * the same chain of images, and nobody the files that he has just written himself.
  * `between` is run once a round, for a third one.
  */
 export async function createRounds(
@@ -30,21 +36,20 @@ export async function createRounds(
   between: (counts: boolean) => Promise<void> = async () => {},
 ): Promise<CreateRounds> {
   if (one.live) banBackground(guest, one.withoutBackground);
-  const create: Match = { caseId: one.id, domsnap: [], floor: [] };
+  const create = newMatch(one.id);
+  const remove = newMatch('');
   let removeId = '';
-  const remove: Omit<Match, 'caseId'> = { domsnap: [], floor: [] };
   // The first round only warms up, as every later one finds the host.
   for (let round = 0; round <= rounds; round += 1) {
     const counts = round > 0;
-    const order =
-      round % 2 === 0 ? (['domsnap', 'floor'] as const) : (['floor', 'domsnap'] as const);
-    for (const first of order) {
-      const second = first === 'domsnap' ? 'floor' : 'domsnap';
+    const order = orderOf(round);
+    for (const [index, first] of order.entries()) {
+      const second = order[(index + 1) % order.length] as Who;
       const name = `${first}-${round}`;
-      const made = await contender(first)(guest, watch, createErrand(one, name));
-      if (first === 'domsnap') expectCase(guest, one.id);
-      const gone = await contender(second)(guest, watch, deleteErrand(name));
-      if (second === 'domsnap') removeId = lastCase(guest);
+      const made = await CONTENDERS[first](guest, watch, createErrand(one, name));
+      if (first !== 'floor') expectCase(guest, one.id);
+      const gone = await CONTENDERS[second](guest, watch, deleteErrand(name));
+      if (second !== 'floor') removeId = lastCase(guest);
       if (counts) {
         create[first].push(made);
         remove[second].push(gone);
@@ -54,10 +59,8 @@ export async function createRounds(
     await between(counts);
   }
   if (one.live) banBackground(guest, false);
-  return { create, remove: { caseId: removeId, ...remove } };
+  return { create, remove: { ...remove, caseId: removeId } };
 }
-
-const contender = (name: 'domsnap' | 'floor') => (name === 'domsnap' ? byDomsnap : byFloor);
 
 /** The case of the operation that ran last. */
 export function lastCase({ session }: Guest): string {

@@ -8,6 +8,9 @@ if (major < 24 || (major === 24 && minor < 15)) {
 }
 // Before anything else is loaded: what follows is compiled once for all runs.
 module.enableCompileCache();
+// zod compiles each schema when it is first used; a command uses each too rarely to earn that back, and
+// the first use of some lies where the guest stands still.
+Object.assign(globalThis, { __zod_globalConfig: { jitless: true } });
 
 const { runCommandLine } = await import('./run-command-line.ts');
 await runCommandLine(process.argv);

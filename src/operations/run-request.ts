@@ -119,12 +119,15 @@ async function makePlan(
   const { images, catalog, clock } = session;
   const sources = { toolstack, images, catalog, context: freeContext() };
   const ask = { agent: mayFreeze(request) };
-  const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), ask));
-  const { planOf } = await planners();
+  // Loaded while the domain answers.
+  const [facts, { planOf }] = await Promise.all([
+    toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), ask)),
+    planners(),
+  ]);
   return planOf(request, facts);
 }
 
-/** What decides and acts is a third of all code: it is loaded when the domain has been asked. */
+/** What decides and acts is a third of all code: it is loaded when there is something to plan. */
 async function planners() {
   const { planOf, stepsOf } = await import('../plan/plan.ts');
   const { hostSteps } = await import('../steps/index.ts');

@@ -1,6 +1,7 @@
 import type { Overlay } from '../toolstacks/port.ts';
 import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { type CreateDisk, CreateInput } from './input.ts';
+import { together } from './together.ts';
 
 /**
  * Make the next heads, durable and empty, and let the running domain open them without using them:
@@ -13,7 +14,7 @@ export const createOverlays = ({ images, toolstack }: Host) =>
     // Each deed finds its own work by the operation's id in the file's name.
     probe: alwaysAgain,
     async act({ disks, runBefore }, context) {
-      for (const deed of creations(disks)) await images.perform(deed, context);
+      await together(creations(disks).map(deed => images.perform(deed, context)));
       const attach = attachment(disks, runBefore);
       if (attach) await toolstack.perform(attach, context);
       return { output: {} };

@@ -20,7 +20,7 @@ import { markDissolving } from './mark-dissolving.ts';
 import { mergeDown } from './merge-down.ts';
 import { cancelMergeUp, mergeUp } from './merge-up.ts';
 import { pauseDomain, quiesceDisks } from './pause-domain.ts';
-import { pivotMerges } from './pivot-merges.ts';
+import { closeMerged, pivotMerges } from './pivot-merges.ts';
 import { discardHeads, prepareHeads } from './prepare-heads.ts';
 import { publish } from './publish.ts';
 import { recordHeads } from './record-heads.ts';
@@ -75,6 +75,7 @@ const STEPS = {
   markDissolving,
   mergeDown,
   pivotMerges,
+  closeMerged,
   deleteTags,
   trashImages,
   forget,

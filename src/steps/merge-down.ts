@@ -1,7 +1,8 @@
+import type { EffectContext } from '../engine/step.ts';
 import type { ImageDeed } from '../storages/port.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
-import { DeleteInput, type PlannedMerge } from './input.ts';
+import { DeleteInput, headMerges, type PlannedMerge } from './input.ts';
 import { liveMerges, PREVIEW } from './merge-up.ts';
 
 /**
@@ -13,11 +14,13 @@ export const mergeDown = ({ images, toolstack }: Host) =>
     input: DeleteInput,
     output: Nothing,
     probe: alwaysAgain,
-    async act({ mergesDown }, context) {
+    async act(input, context) {
+      const { mergesDown } = input;
       const off = (await toolstack.runState(context)) === 'off';
       // A domain that died in the middle of its job leaves the rest to the tools of its images.
       const live = off ? undefined : liveMerges('mergeDown', context.operation, mergesDown);
       if (live) await toolstack.perform(live, context);
+      await prepareRetirement(images, input, context);
       await commitAll(
         { images },
         mergesDown.filter(merge => off || !merge.live),
@@ -34,6 +37,18 @@ export const mergeDown = ({ images, toolstack }: Host) =>
       ];
     },
   });
+
+/** The heads that will be stale go to the trash while the guest stands still: it must not wait long. */
+async function prepareRetirement(
+  images: Host['images'],
+  input: DeleteInput,
+  context: EffectContext,
+): Promise<void> {
+  const { operation } = context;
+  for (const { top } of headMerges(input)) {
+    await images.perform({ do: 'prepareTrash', path: top.path, operation }, context);
+  }
+}
 
 /** Merge by the tools of the images what is not merged yet: a top that lies there still is not. */
 export async function commitAll(

@@ -1,4 +1,3 @@
-import { StepError } from '../engine/step.ts';
 import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CaseInput, CreateInput, headMerges } from './input.ts';
 
@@ -28,12 +27,7 @@ export const quiesceDisks = ({ toolstack }: Host) =>
     output: Nothing,
     probe: alwaysAgain,
     async act(_input, context) {
-      // Stopping the processors drains and flushes every disk (qemu: vm_stop); a guest that somebody
-      // else let run since has writes under way again.
-      const state = await toolstack.runState(context);
-      if (state !== 'paused') {
-        throw new StepError('not-paused', `the guest should stand still, but is ${state}`);
-      }
+      await toolstack.perform({ do: 'quiesce' }, context);
       return { output: {} };
     },
   });

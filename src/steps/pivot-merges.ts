@@ -1,11 +1,13 @@
 import type { CatalogChange } from '../catalog/model.ts';
 import type { Json } from '../engine/json.ts';
 import { type EffectContext, StepError } from '../engine/step.ts';
+import type { Merge } from '../toolstacks/port.ts';
 import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { DeleteInput, headMerges } from './input.ts';
 import { commitAll } from './merge-down.ts';
 import { liveMerges, PREVIEW } from './merge-up.ts';
 import { headsChange } from './record-heads.ts';
+import { together } from './together.ts';
 
 /**
  * Let heads whose data is all in the bases go over to them, move the stale heads away, and record the
@@ -31,7 +33,8 @@ export const pivotMerges = (host: Host) => {
         const changes = await retireGoneOver(host, input, context);
         throw halfWay(error, changes);
       }
-      return { output: {}, changes: await retireGoneOver(host, input, context) };
+      // All have gone over: the guest does not wait for the question which.
+      return { output: {}, changes: await retire(host, input, headMerges(input), context) };
     },
     preview(input) {
       const deed = pivots(input, PREVIEW);
@@ -45,11 +48,35 @@ export const pivotMerges = (host: Host) => {
   });
 };
 
+/** Forget the jobs of heads that have gone over, and let go of the stale ones, while the guest runs. */
+export const closeMerged = ({ toolstack }: Host) =>
+  hostStep({
+    input: DeleteInput,
+    output: Nothing,
+    probe: alwaysAgain,
+    async act(input, context) {
+      const merges = merging(input, context.operation);
+      if (merges.length > 0 && (await toolstack.runState(context)) !== 'off') {
+        await toolstack.perform({ do: 'closeMerges', merges }, context);
+      }
+      return { output: {} };
+    },
+    preview(input) {
+      const merges = merging(input, PREVIEW);
+      return merges.length > 0 ? toolstack.preview({ do: 'closeMerges', merges }) : [];
+    },
+  });
+
 function pivots(input: DeleteInput, operation: string) {
+  const merges = merging(input, operation);
+  return merges.length > 0 ? { do: 'pivotMerges' as const, merges } : undefined;
+}
+
+/** The jobs by which heads go over. */
+function merging(input: DeleteInput, operation: string): readonly Merge[] {
   const tops = new Set(headMerges(input).map(({ top }) => top.path));
   const live = liveMerges('mergeDown', operation, input.mergesDown);
-  const merges = live?.merges.filter(({ top }) => tops.has(top.path)) ?? [];
-  return merges.length > 0 ? { do: 'pivotMerges' as const, merges } : undefined;
+  return live?.merges.filter(({ top }) => tops.has(top.path)) ?? [];
 }
 
 /** A disk that is recorded on its base has gone over: its top is stale, and never merged again. */
@@ -91,10 +118,9 @@ async function retire(
   const heads = gone.flatMap(({ device, base }) => (base ? [{ device, head: base }] : []));
   const changes = [headsChange(catalog, domain, heads)];
   try {
-    for (const { top } of gone) {
-      const { operation } = context;
-      await images.perform({ do: 'trash', path: top.path, operation }, context);
-    }
+    const { operation } = context;
+    const moves = gone.map(({ top }) => ({ do: 'trash' as const, path: top.path, operation }));
+    await together(moves.map(move => images.perform(move, context)));
   } catch (error) {
     throw error instanceof StepError ? halfWay(error, changes) : error;
   }

@@ -39,6 +39,7 @@ async function undoLive(
       await toolstack.perform({ do: 'mergeDown', merges }, context);
       await toolstack.perform({ do: 'pause' }, context);
       await toolstack.perform({ do: 'pivotMerges', merges }, context);
+      await toolstack.perform({ do: 'closeMerges', merges }, context);
     }
   } finally {
     // In this order, also after a failure: a guest that runs on a base while its stale overlay still

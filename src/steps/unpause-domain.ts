@@ -4,6 +4,7 @@ import { CaseInput } from './input.ts';
 import { standsStill } from './pause-domain.ts';
 
 const LetRun = z.object({ runState: z.string() });
+const Resumed = z.object({ status: z.string() });
 
 /**
  * Let the guest run again, or leave it paused where its user had it so. As a compensation it must
@@ -15,13 +16,16 @@ export const unpauseDomain = ({ toolstack }: Host) =>
     output: LetRun,
     probe: alwaysAgain,
     async act({ runAfter }, context) {
-      const state = await toolstack.runState(context);
-      // Its saved memory is not loaded a second time: the guest may have run, and written, since.
-      if (state === 'off') return { output: { runState: 'off' } };
+      // The guest waits for this one: nothing else is asked first.
+      if (runAfter !== 'paused') {
+        const { status } = Resumed.parse(await toolstack.perform({ do: 'resume' }, context));
+        // Its saved memory is not loaded a second time: the guest may have run, and written, since.
+        return { output: { runState: status === 'off' ? 'off' : runAfter } };
+      }
+      if ((await toolstack.runState(context)) === 'off') return { output: { runState: 'off' } };
       // Saving memory in the background lets the guest run by itself, also one that was paused; and
       // one that stands still behind a migration must be told so once more to lock its images again.
-      if (runAfter === 'paused') await toolstack.perform({ do: 'pause' }, context);
-      else if (state !== 'running') await toolstack.perform({ do: 'resume' }, context);
+      await toolstack.perform({ do: 'pause' }, context);
       return { output: { runState: runAfter } };
     },
     preview(input) {

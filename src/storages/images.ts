@@ -35,7 +35,7 @@ import {
   tagArgv,
 } from './qcow2-internal.ts';
 import { asStep } from './step-error.ts';
-import { trash, trashFolder } from './trash.ts';
+import { prepareTrash, trash, trashFolder } from './trash.ts';
 import { viewChain, viewImage } from './view.ts';
 
 /** Images in files and volumes of this host, by qemu-img. The clock dates what goes to the trash. */
@@ -84,6 +84,11 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
       return commit(deed.top, deed.base, context);
     case 'repoint':
       return repoint(deed.child, deed.base, context);
+    case 'prepareTrash':
+      if (await fileExists(deed.path)) {
+        await prepareTrash(deed.path, deed.operation, clock.now(), context);
+      }
+      return;
     case 'trash':
       return trash(deed.path, deed.operation, clock.now(), context);
   }
@@ -92,6 +97,8 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
 /** The files that a deed changes: an earlier life's tool may still be at work on them. */
 function writtenBy(deed: ImageDeed): string[] {
   switch (deed.do) {
+    case 'prepareTrash':
+      return [];
     case 'createFile':
     case 'trash':
       return [deed.path];
@@ -136,6 +143,8 @@ function preview(deed: ImageDeed): readonly Command[] {
       return [exec(mergeArgv(deed.top, deed.base))];
     case 'repoint':
       return [exec(moveArgv(deed.child, deed.base, true))];
+    case 'prepareTrash':
+      return [];
     case 'trash':
       return [file('move', deed.path, `${trashFolder(deed.path, deed.operation)}/`)];
   }

@@ -42,21 +42,36 @@ export async function trash(
   path: string,
   operation: string,
   nowMs: number,
-  { log }: CallContext,
+  context: CallContext,
 ): Promise<void> {
   await dropDraft(path);
   if (!(await fileExists(path))) return;
+  const name = await prepareTrash(path, operation, nowMs, context);
+  await moveDurably(path, join(trashFolder(path, operation), name), context.log);
+}
+
+/**
+ * Make the folder and the entry in its manifest ahead: what is left for the move itself is short enough
+ * for a guest that stands still. Answers the file's name in the trash.
+ */
+export async function prepareTrash(
+  path: string,
+  operation: string,
+  nowMs: number,
+  { log }: CallContext,
+): Promise<string> {
   const folder = trashFolder(path, operation);
-  await makeFolder(dirname(folder), 0o700, log);
-  await makeFolder(folder, 0o700, log);
   const manifest = await readManifest(folder, operation);
   const name = await freeName(folder, basename(path));
+  if (manifest.files.some(file => file.name === name && file.from === path)) return name;
+  await makeFolder(dirname(folder), 0o700, log);
+  await makeFolder(folder, 0o700, log);
   const { sizeBytes } = await fileSize(path).catch(() => ({ sizeBytes: 0 }));
   const entry = { name, from: path, bytes: sizeBytes, at: nowMs };
   const files = [...manifest.files.filter(file => file.name !== name), entry];
   const text = `${JSON.stringify({ operation, files }, null, 2)}\n`;
   await replaceFile(manifestOf(folder), text, 0o600, log);
-  await moveDurably(path, join(folder, name), log);
+  return name;
 }
 
 /** The manifest, or an empty one. Throws StepError `bad-image` for one that nobody of ours wrote. */

@@ -82,6 +82,18 @@ export async function openedByOthers(path: string): Promise<number[]> {
     .filter(pid => Number.isInteger(pid) && pid !== process.pid && opened(pid, wanted));
 }
 
+/** All plain files that other processes have open, as `device:inode`, with their pids; seen as above. */
+export function openFiles(): ReadonlyMap<string, readonly number[]> {
+  const found = new Map<string, number[]>();
+  for (const pid of readdirSync('/proc').map(Number)) {
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    for (const identity of new Set(openIn(pid))) {
+      found.set(identity, [...(found.get(identity) ?? []), pid]);
+    }
+  }
+  return found;
+}
+
 const bigint = { bigint: true } as const;
 
 async function statOf(path: string): Promise<BigIntStats> {
@@ -96,20 +108,25 @@ function identity(found: BigIntStats): string {
 }
 
 function opened(pid: number, wanted: string): boolean {
+  for (const found of openIn(pid)) if (found === wanted) return true;
+  return false;
+}
+
+function* openIn(pid: number): Generator<string> {
   const folder = `/proc/${pid}/fd`;
   let fds: string[];
   try {
     fds = readdirSync(folder);
   } catch {
-    return false;
+    return;
   }
-  return fds.some(fd => {
+  for (const fd of fds) {
     try {
       // The link's text spares a stat of the many sockets, pipes and event descriptors.
-      if (!readlinkSync(`${folder}/${fd}`).startsWith('/')) return false;
-      return identity(statSync(`${folder}/${fd}`, bigint)) === wanted;
+      if (!readlinkSync(`${folder}/${fd}`).startsWith('/')) continue;
+      yield identity(statSync(`${folder}/${fd}`, bigint));
     } catch {
-      return false;
+      // Closed since, or not for us to see.
     }
-  });
+  }
 }

@@ -43,7 +43,7 @@ export function replaceFile(
 ): Promise<void> {
   return fileCall(log, ['replace', path], async () => {
     const draft = join(dirname(path), `.${basename(path)}.${process.pid}.new`);
-    await createDurably(draft, mode, text);
+    await createSynced(draft, mode, text);
     await rename(draft, path);
     await syncFolder(dirname(path));
   });
@@ -81,8 +81,8 @@ export function moveDurably(from: string, to: string, log: CallSink): Promise<vo
   return fileCall(log, ['move', from, to], async () => {
     await mustNotExist(to);
     await rename(from, to);
-    await syncFolder(dirname(to));
-    if (dirname(from) !== dirname(to)) await syncFolder(dirname(from));
+    // At once: a guest may be standing still for this.
+    await Promise.all([...new Set([dirname(to), dirname(from)])].map(syncFolder));
   });
 }
 
@@ -104,6 +104,12 @@ export function chownLike(path: string, likePath: string, log: CallSink): Promis
 }
 
 async function createDurably(path: string, mode: number, text: string): Promise<void> {
+  await createSynced(path, mode, text);
+  await syncFolder(dirname(path));
+}
+
+/** The content is on disk; the name may not be. */
+async function createSynced(path: string, mode: number, text: string): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const file = await open(path, flags, mode);
   try {
@@ -117,7 +123,6 @@ async function createDurably(path: string, mode: number, text: string): Promise<
   } finally {
     await file.close();
   }
-  await syncFolder(dirname(path));
 }
 
 function syncFolder(path: string): Promise<void> {

@@ -39,12 +39,15 @@ export function waitsForAnother(path: string): boolean {
 /**
  * The pid of the process that listens on a unix socket. Null if there is none, if it cannot be seen
  * (another user's, another namespace), or if several processes listen under that very path (an
- * older one whose path was taken over): then nobody can tell who would answer.
+ * older one whose path was taken over): then nobody can tell who would answer. `likely`: who it was
+ * when it was started; looking at all files of all processes takes tens of ms on a busy host.
  */
-export function socketOwner(path: string): number | null {
+export function socketOwner(path: string, likely?: number | undefined): number | null {
   const listening = socketsAt(path).filter(socket => socket.state === 'listening');
   const wanted = new Set(listening.map(socket => `socket:[${socket.inode}]`));
   if (wanted.size === 0) return null;
+  // One socket is one process's: only where it is not the likely one are all of them looked at.
+  if (wanted.size === 1 && likely !== undefined && holdsOne(likely, wanted)) return likely;
   const owners = new Set<number>();
   for (const entry of readdirSync('/proc')) {
     const pid = Number(entry);

@@ -71,7 +71,15 @@ export type DomainDeed =
   | { readonly do: 'freeze' }
   | { readonly do: 'thaw' }
   | { readonly do: 'pause' }
-  /** Also out of a migration's end: one that waits to switch over is called off first. */
+  /**
+   * See that the guest stands still, with all that it has written in its images. Throws `not-paused`
+   * where somebody else has let it run.
+   */
+  | { readonly do: 'quiesce' }
+  /**
+   * Also out of a migration's end: one that waits to switch over is called off first. Answers the
+   * `status` that it leaves: `off` where there is no domain to let run.
+   */
   | { readonly do: 'resume' }
   /** All disks at one instant, or none. */
   | {
@@ -95,11 +103,13 @@ export type DomainDeed =
    */
   | { readonly do: 'mergeDown'; readonly merges: readonly Merge[] }
   /**
-   * Let the heads among the tops go over to their bases, all together; end the jobs, close the tops.
+   * Let the heads among the tops go over to their bases, all together, and no more than that.
    * The guest stands still: it must not write to a base before the stale top has been moved away, or
    * a later life could take the stale top for the truth and merge it again.
    */
   | { readonly do: 'pivotMerges'; readonly merges: readonly Merge[] }
+  /** Forget the jobs of those that have gone over, and close the images that they left. */
+  | { readonly do: 'closeMerges'; readonly merges: readonly Merge[] }
   | { readonly do: 'cancelMerges'; readonly jobs: readonly string[] }
   | { readonly do: 'stop' }
   | { readonly do: 'start'; readonly heads: readonly Overlay[]; readonly paused: boolean }

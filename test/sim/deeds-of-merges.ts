@@ -116,9 +116,18 @@ export async function pivotMerges(
     found.status = 'concluded';
     await life.moment('pivotMerges', context);
   }
+  return {};
+}
+
+/** Forget the jobs of heads that have gone over. */
+export async function closeMerges(
+  life: Life,
+  merges: readonly Merge[],
+  context: CallContext,
+): Promise<Json> {
   for (const { job } of merges) {
     running(life).jobs.delete(job);
-    await life.moment('pivotMerges', context);
+    await life.moment('closeMerges', context);
   }
   return {};
 }

@@ -121,6 +121,8 @@ async function perform(life: Life, deed: ImageDeed, context: CallContext): Promi
       child.backing = deed.base;
       return life.moment(deed.do, context);
     }
+    case 'prepareTrash':
+      return;
     case 'trash':
       return trash(life, deed.path, deed.operation, context);
   }

@@ -11,7 +11,7 @@ import type {
   Toolstack,
 } from '../../src/toolstacks/port.ts';
 import { beginCapture, cancelCapture, finishCapture } from './deeds-of-captures.ts';
-import { cancelMerges, mergeLive, pivotMerges } from './deeds-of-merges.ts';
+import { cancelMerges, closeMerges, mergeLive, pivotMerges } from './deeds-of-merges.ts';
 import type { GuestMemory } from './guest.ts';
 import type { Life } from './life.ts';
 import type { Process } from './world.ts';
@@ -117,10 +117,19 @@ async function perform(life: Life, deed: DomainDeed, context: CallContext): Prom
       return { filesystems };
     }
     case 'pause':
-    case 'resume':
-      running(life).runState = deed.do === 'pause' ? 'paused' : 'running';
+      running(life).runState = 'paused';
       await life.moment(deed.do, context);
       return {};
+    case 'quiesce':
+      if (running(life).runState !== 'paused') {
+        throw new StepError('not-paused', 'the guest should stand still, but runs');
+      }
+      return {};
+    case 'resume':
+      if (!world.process) return { status: 'off' };
+      running(life).runState = 'running';
+      await life.moment(deed.do, context);
+      return { status: 'running' };
     case 'snapshotDisks':
       return await snapshotDisks(life, deed.external, deed.internal, context);
     case 'dropTags':
@@ -143,6 +152,8 @@ async function perform(life: Life, deed: DomainDeed, context: CallContext): Prom
       return await mergeLive(life, deed, context);
     case 'pivotMerges':
       return await pivotMerges(life, deed.merges, context);
+    case 'closeMerges':
+      return await closeMerges(life, deed.merges, context);
     case 'cancelMerges':
       return await cancelMerges(life, deed.jobs, context);
     case 'stop':

@@ -47,6 +47,7 @@ export function mergeTests(makeWorld: MakeWorld): void {
     }));
     await twice(world, toolstack, { do: 'mergeDown', merges });
     await twice(world, toolstack, { do: 'pivotMerges', merges });
+    await twice(world, toolstack, { do: 'closeMerges', merges });
     expect(await chainLengths(world)).toEqual([2, 2]);
     await world.kill();
     expect(await world.readImage(world.heads[0].volume, 2)).toBe(0x12);
@@ -70,6 +71,7 @@ export function mergeTests(makeWorld: MakeWorld): void {
     await twice(world, toolstack, { do: 'pivotMerges', merges });
     await toolstack.perform({ do: 'resume' }, callContext());
     expect(await chainLengths(world)).toEqual([2, 2]);
+    await twice(world, toolstack, { do: 'closeMerges', merges });
     expect(await toolstack.jobs(callContext())).toEqual([]);
     await world.write('vda', 5, 0x15);
     await world.kill();

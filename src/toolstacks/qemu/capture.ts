@@ -2,7 +2,7 @@ import { chownSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
-import type { CallContext, DomainDeed } from '../port.ts';
+import type { CallContext, Capture, DomainDeed } from '../port.ts';
 import * as commands from './commands.ts';
 import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
 import type { Query } from './query.ts';
@@ -23,19 +23,23 @@ export async function prepareCapture(
   { capture }: Of<'prepareCapture'>,
   { signal }: CallContext,
 ): Promise<Json> {
-  const { monitor } = life;
-  const [modes] = await monitor.ask([queryModes], signal);
-  const isOn = (name: string) => modes.some(one => one.capability === name && one.state);
-  const wanted = { background: capture === 'background', pausing: capture !== 'background' };
-  const set =
-    isOn('background-snapshot') === wanted.background &&
-    isOn('pause-before-switchover') === wanted.pausing;
-  if (!set) {
-    if (capture === 'background') refuseBurnt(life);
-    await monitor.send([commands.captureModes(capture)], signal);
-    await monitor.send([commands.captureSpeed(true)], signal);
-  }
+  const [modes] = await life.monitor.ask([queryModes], signal);
+  if (!areSet(modes, capture)) await setModes(life, capture, signal);
   return { prepared: capture };
+}
+
+function areSet(modes: z.infer<typeof queryModes.schema>, capture: Capture): boolean {
+  const isOn = (name: string) => modes.some(one => one.capability === name && one.state);
+  const background = capture === 'background';
+  return (
+    isOn('background-snapshot') === background && isOn('pause-before-switchover') === !background
+  );
+}
+
+async function setModes(life: Life, capture: Capture, signal: AbortSignal): Promise<void> {
+  if (capture === 'background') refuseBurnt(life);
+  await life.monitor.send([commands.captureModes(capture)], signal);
+  await life.monitor.send([commands.captureSpeed(true)], signal);
 }
 
 /** After a background capture went wrong, the same QEMU process must not try another. */
@@ -64,8 +68,8 @@ export async function beginCapture(
   const { monitor, notes } = life;
   const { signal } = context;
   if (!(await begun(life, path, signal))) {
-    await prepareCapture(life, { do: 'prepareCapture', capture }, context);
-    const [{ status }] = await monitor.ask([queryStatus], signal);
+    const [{ status }, modes] = await monitor.ask([queryStatus, queryModes], signal);
+    if (!areSet(modes, capture)) await setModes(life, capture, signal);
     // QEMU saves nothing twice from this state.
     if (status === 'postmigrate') await takeImagesBack(life, signal);
     makeReport(path);

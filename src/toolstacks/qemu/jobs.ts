@@ -15,7 +15,7 @@ const job = z.object({
 });
 export type Job = z.infer<typeof job>;
 
-const queryJobs: Query<Job[]> = { command: 'query-jobs', schema: z.array(job) };
+export const queryJobs: Query<Job[]> = { command: 'query-jobs', schema: z.array(job) };
 
 const blockJob = z.object({ device: z.string(), 'io-status': z.string() });
 
@@ -42,7 +42,7 @@ export const blockJobOf = ({ id, type, status, error }: Job): BlockJob => ({
 const STALLED_MS = 2_000;
 
 /**
- * Waits until each of the jobs has arrived. Throws StepErrors: `no-space`, `io-error` (the job stands
+ * Waits until each of the jobs has arrived; answers them. Throws StepErrors: `no-space`, `io-error` (the job stands
  * and goes on when it is done again), `merge-failed`, `job-lost`; `aborted` if `abort` fires.
  */
 export async function untilJobs(
@@ -53,7 +53,7 @@ export async function untilJobs(
     readonly abort: AbortSignal;
     readonly firstMs?: number;
   },
-): Promise<void> {
+): Promise<readonly Job[]> {
   const { monitor, clock } = life;
   let stalledSinceMs: number | undefined;
   const ask = async () => {
@@ -67,10 +67,10 @@ export async function untilJobs(
     if (stalled && clock.monotonicMs() - stalledSinceMs! >= STALLED_MS) {
       throw standsStill(stalled.device, stalled['io-status']);
     }
-    return mine.every(arrived) || undefined;
+    return mine.every(arrived) ? mine : undefined;
   };
   const what = `waiting for the jobs ${ids.join(', ')}`;
-  await until(life, ask, { signal: options.abort, what, firstMs: options.firstMs ?? 10 });
+  return until(life, ask, { signal: options.abort, what, firstMs: options.firstMs ?? 2 });
 }
 
 /** Let jobs that stand for an error go on. */
@@ -90,16 +90,24 @@ export async function conclude(
   options: Pick<CallContext, 'progress'>,
 ): Promise<void> {
   const present = (await allJobs(life)).filter(({ id }) => ids.includes(id));
-  const pending = present.filter(({ status }) => status === 'pending').map(({ id }) => id);
+  await finalize(life, present, options);
+  await life.monitor.send(present.map(({ id }) => commands.jobCommand('job-dismiss', id)));
+}
+
+/** Lets jobs that wait for it take their effect; they are not forgotten. */
+export async function finalize(
+  life: Life,
+  jobs: readonly Job[],
+  options: Pick<CallContext, 'progress'>,
+): Promise<void> {
+  if (jobs.length === 0) return;
+  const pending = jobs.filter(({ status }) => status === 'pending').map(({ id }) => id);
   await life.monitor.send(pending.map(id => commands.jobCommand('job-finalize', id)));
   // From here on nothing is called off: it is a matter of milliseconds.
   const abort = new AbortController().signal;
-  const all = present.map(({ id }) => id);
+  const all = jobs.map(({ id }) => id);
   const concluded = ({ status }: Job) => status === 'concluded';
-  if (all.length > 0) {
-    await untilJobs(life, all, concluded, { ...options, abort, firstMs: 2 });
-    await life.monitor.send(all.map(id => commands.jobCommand('job-dismiss', id)));
-  }
+  await untilJobs(life, all, concluded, { ...options, abort, firstMs: 1 });
 }
 
 /** Call jobs off and forget them; those that have taken their effect are only forgotten. */

@@ -19,8 +19,10 @@ export interface Life {
   readonly heads: () => readonly DomainDisk[];
   readonly monitor: Monitor;
   readonly notes: Notes;
-  /** The images as they were seen last, for plans. */
+  /** The images as they were seen last; forgotten where a deed has changed them. */
   seen: BlockView | undefined;
+  /** The last deed has found the guest standing still, and its disks on the images that were seen. */
+  settled: boolean;
 }
 
 /** Everything that a toolstack object holds on to. */
@@ -37,6 +39,7 @@ export function lifeOf(
     monitor: new Monitor(config, notes.path('pid')),
     notes,
     seen: undefined,
+    settled: false,
   };
 }
 
@@ -87,22 +90,27 @@ export function isBlockDevice(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isBlockDevice() ?? false;
 }
 
+/** What is asked for ever more rarely is learnt late by so much of the time it has taken, at most. */
+const LATE_SHARE = 0.01;
+const RAREST_MS = 250;
+
 /** Asks again and again, ever slower, until there is an answer. Throws StepError `aborted`, `timeout`. */
 export async function until<T>(
   { clock }: Pick<Life, 'clock'>,
   ask: () => Promise<T | undefined>,
   options: { signal: AbortSignal; withinMs?: number; firstMs?: number; what: string },
 ): Promise<T> {
-  const { signal, withinMs = Number.POSITIVE_INFINITY, what } = options;
-  const endsMs = clock.monotonicMs() + withinMs;
-  for (let pauseMs = options.firstMs ?? 20; ; pauseMs = Math.min(pauseMs * 1.3, 250)) {
+  const { signal, withinMs = Number.POSITIVE_INFINITY, firstMs = 20, what } = options;
+  const beganMs = clock.monotonicMs();
+  for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;
     checkAborted(signal, what);
-    if (clock.monotonicMs() >= endsMs) {
+    const takenMs = clock.monotonicMs() - beganMs;
+    if (takenMs >= withinMs) {
       throw new StepError('timeout', `${what}: not within ${withinMs} ms`);
     }
-    await sleep(clock, pauseMs, signal);
+    await sleep(clock, Math.min(Math.max(firstMs, takenMs * LATE_SHARE), RAREST_MS), signal);
   }
 }
 

@@ -3,7 +3,16 @@ import { StepError } from '../../engine/step.ts';
 import type { CallContext, DomainDeed, Merge } from '../port.ts';
 import * as commands from './commands.ts';
 import type { BlockView, ImageNode } from './graph.ts';
-import { allJobs, cancelJobs, conclude, goOn, type Job, untilJobs } from './jobs.ts';
+import {
+  allJobs,
+  cancelJobs,
+  conclude,
+  finalize,
+  goOn,
+  type Job,
+  queryJobs,
+  untilJobs,
+} from './jobs.ts';
 import { type Life, queryStatus, viewBlocks, viewForChange } from './life.ts';
 import { closeStale, headOf, same } from './overlays.ts';
 
@@ -53,35 +62,70 @@ export async function mergeDown(
   return { merged: ids.length - ready.size, ready: ready.size };
 }
 
-/** Let the heads among the tops go over to their bases, all together, and close the tops. */
+/**
+ * Let the heads among the tops go over to their bases, all together. The guest waits for this: what can
+ * be done afterwards is left to `closeMerges`.
+ */
 export async function pivotMerges(
   life: Life,
   { merges }: Of<'pivotMerges'>,
-  context: CallContext,
+  { progress }: CallContext,
 ): Promise<Json> {
-  const view = await viewBlocks(life);
-  const jobs = await allJobs(life);
-  const ids = merges.map(({ job }) => job).filter(id => jobs.some(one => one.id === id));
-  const unready = merges.find(one => !hasMoved(view, one) && !ids.includes(one.job));
+  const [{ running }, all] = await life.monitor.ask([queryStatus, queryJobs]);
+  const jobs = all.filter(({ id }) => merges.some(({ job }) => job === id));
+  const ready = jobs.filter(({ status }) => status === 'ready');
+  // A head whose job is ready has not gone over: then the chains are as they were seen last.
+  const seen = ready.length === merges.length ? life.seen : undefined;
+  const view = seen ?? (await viewBlocks(life));
+  checkReady(view, merges, jobs);
+  if (ready.length > 0 && running) {
+    throw new StepError('not-paused', 'a head goes over only while the guest stands still');
+  }
+  life.seen = undefined;
+  await life.monitor.send(ready.map(({ id }) => commands.jobCommand('job-complete', id)));
+  // The guest stands still: from here on nothing is called off.
+  const abort = new AbortController().signal;
+  const ids = jobs.map(({ id }) => id);
+  const done = await untilJobs(life, ids, ended, { progress, abort, firstMs: 1 });
+  await finalize(life, done, { progress });
+  // The heads had been flushed by their jobs; what going over has written to the bases is flushed here.
+  await flush(life, basesOf(view, merges));
+  return { pivoted: ids.length };
+}
+
+/** Throws StepError `not-ready` where a head has not gone over, and cannot yet. */
+function checkReady(view: BlockView, merges: readonly Merge[], jobs: readonly Job[]): void {
+  const unready = merges.find(
+    one => !hasMoved(view, one) && !jobs.some(({ id }) => id === one.job),
+  );
   if (unready) {
     const message = `${unready.top.path} is still the head of ${unready.device}, and no job merges it`;
     throw new StepError('not-ready', message, { retryable: false });
   }
-  const early = jobs.find(({ id, status }) => ids.includes(id) && !LATE.has(status));
+  const early = jobs.find(({ status }) => !LATE.has(status));
   if (early) {
     throw new StepError('not-ready', `the block job ${early.id} is ${early.status}, not ready`);
   }
-  const ready = await readyAmong(life, ids);
-  const [{ running }] = await life.monitor.ask([queryStatus]);
-  if (ready.length > 0 && running) {
-    throw new StepError('not-paused', 'a head goes over only while the guest stands still');
-  }
-  await life.monitor.send(ready.map(id => commands.jobCommand('job-complete', id)));
-  // The guest stands still: from here on nothing is called off.
-  const abort = new AbortController().signal;
-  await untilJobs(life, ids, ended, { progress: context.progress, abort, firstMs: 2 });
-  await finish(life, merges, context);
-  return { pivoted: ids.length };
+}
+
+const basesOf = ({ chains }: BlockView, merges: readonly Merge[]): string[] =>
+  merges.flatMap(({ device, base }) => {
+    const chain = chains[device] ?? [];
+    return base ? (chain[indexOf(chain, base)]?.name ?? []) : [];
+  });
+
+/** Forget the jobs of heads that have gone over, and close the images that they left. */
+export async function closeMerges(
+  life: Life,
+  { merges }: Of<'closeMerges'>,
+  context: CallContext,
+): Promise<Json> {
+  const ids = merges.map(({ job }) => job);
+  await conclude(life, ids, context);
+  const view = await viewBlocks(life);
+  await flush(life, basesOf(view, merges));
+  await closeStale(life, view);
+  return { closed: merges.length };
 }
 
 /** The states of a commit from the moment on that all data is in the base. */
@@ -99,16 +143,18 @@ async function begin(
   const view = await viewForChange(life);
   const jobs = await allJobs(life);
   const ids: string[] = [];
+  const missing: Merge[] = [];
   for (const merge of merges) {
     const job = jobs.find(({ id }) => id === merge.job);
     const failed = job?.status === 'concluded' && job.error !== undefined;
     if (failed) await life.monitor.send([commands.jobCommand('job-dismiss', merge.job)]);
     const going = job !== undefined && !failed;
     if (!going && isDone(view, merge)) continue;
-    if (!going) await life.monitor.send([command(merge, nodesOf(view, merge))]);
+    if (!going) missing.push(merge);
     ids.push(merge.job);
   }
-  await goOn(life, ids);
+  await life.monitor.send(missing.map(merge => command(merge, nodesOf(view, merge))));
+  if (missing.length < ids.length) await goOn(life, ids);
   return ids;
 }
 
@@ -133,7 +179,7 @@ async function finish(
   );
   await conclude(life, ids, context);
   await flushTargets(life, merges);
-  await closeStale(life);
+  await closeStale(life, await viewBlocks(life));
 }
 
 /** What the jobs have written must be in the files before a header relies on it, or a file goes. */
@@ -144,7 +190,14 @@ async function flushTargets(life: Life, merges: readonly Merge[]): Promise<void>
       [top, base].some(one => one !== null && same(one.path, volume.path)),
     ),
   );
-  const answers = await life.monitor.send(targets.map(({ name }) => commands.flush(name)));
+  await flush(
+    life,
+    targets.map(({ name }) => name),
+  );
+}
+
+async function flush({ monitor }: Life, nodes: readonly string[]): Promise<void> {
+  const answers = await monitor.send(nodes.map(commands.flush));
   const failed = answers.find(answer => answer !== '');
   if (failed !== undefined) throw new StepError('io-error', `a flush failed: ${String(failed)}`);
 }

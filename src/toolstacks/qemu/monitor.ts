@@ -85,8 +85,9 @@ export class Monitor {
   /** The process behind the monitor; null where it cannot be seen. Looked up once a connection. */
   process(): QemuProcess | null {
     if (this.#process === undefined || !this.#qmp || this.#qmp.end) {
-      const owner = socketOwner(this.#config.monitor);
-      this.#process = processOf(owner) ?? processOfPidFile(this.#pidFile);
+      const started = processOfPidFile(this.#pidFile);
+      const owner = socketOwner(this.#config.monitor, started?.pid);
+      this.#process = processOf(owner) ?? started;
     }
     return this.#process;
   }

@@ -3,8 +3,8 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext, DomainDeed, Overlay } from '../port.ts';
 import * as commands from './commands.ts';
-import type { BlockView, ImageNode } from './graph.ts';
-import { isBlockDevice, type Life, viewBlocks, viewForChange } from './life.ts';
+import { type BlockView, findDevice, type ImageNode, queryBlock } from './graph.ts';
+import { isBlockDevice, type Life, queryStatus, viewBlocks, viewForChange } from './life.ts';
 import { isOwnNode } from './node-names.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
@@ -17,9 +17,12 @@ export async function attachOverlays(
 ): Promise<Json> {
   const { images } = await viewForChange(life, signal);
   const missing = overlays.filter(overlay => !attached(images, overlay));
-  for (const overlay of missing) {
-    await life.monitor.send([commands.attach(overlay, isBlockDevice)], signal);
-  }
+  await life.monitor.send(
+    missing.map(overlay => commands.attach(overlay, isBlockDevice)),
+    signal,
+  );
+  // For the deed that follows while the guest stands still.
+  if (missing.length > 0) await viewBlocks(life, signal);
   return { attached: missing.length };
 }
 
@@ -40,13 +43,33 @@ export async function detachVolumes(
   return { detached: open.length };
 }
 
-/** All disks at one instant, or none: one question and one transaction while the guest stands still. */
+/**
+ * See that the guest stands still: its processors' stop has drained and flushed every disk (qemu:
+ * vm_stop). It waits for this: only what may have changed since the images were seen last is asked for,
+ * and who writes to the same nodes as then has the same images.
+ */
+export async function quiesce(life: Life, { signal }: CallContext): Promise<Json> {
+  const { monitor, devices, seen } = life;
+  const [{ status, running }, blocks] = await monitor.ask([queryStatus, queryBlock], signal);
+  if (running) {
+    throw new StepError('not-paused', `the guest should stand still, but is ${status}`);
+  }
+  life.settled =
+    status !== 'postmigrate' &&
+    devices.every(device => {
+      const head = seen?.chains[device]?.[0]?.name;
+      return head !== undefined && head === findDevice(blocks, device)?.inserted?.['node-name'];
+    });
+  return { status };
+}
+
+/** All disks at one instant, or none: one transaction, while the guest stands still. */
 export async function snapshotDisks(
   life: Life,
   { external, internal }: Of<'snapshotDisks'>,
   { signal }: CallContext,
 ): Promise<Json> {
-  const view = await viewForChange(life, signal);
+  const view = life.settled && life.seen ? life.seen : await viewForChange(life, signal);
   const taken =
     external.filter(one => same(headOf(view, one.device).volume.path, one.volume.path)).length +
     internal.filter(one => headOf(view, one.device).tags.includes(one.tag)).length;
@@ -63,6 +86,7 @@ export async function snapshotDisks(
     }
   }
   const nodeOf = (device: string) => headOf(view, device).name;
+  life.seen = undefined;
   await life.monitor.send([commands.snapshot(external, internal, nodeOf)], signal);
   return { taken: all };
 }
@@ -92,11 +116,9 @@ export function tagsOf({ chains }: BlockView): Record<string, readonly string[]>
  * Close the images of domsnap's own naming that nothing uses any more: QEMU keeps what it was told to
  * open, and with it the lock. Nothing of another's is touched.
  */
-export async function closeStale(life: Life): Promise<void> {
-  const { images } = await viewBlocks(life);
-  for (const { name, used } of images) {
-    if (!used && isOwnNode(name, life.devices)) await life.monitor.send([commands.detach(name)]);
-  }
+export async function closeStale({ monitor, devices }: Life, { images }: BlockView): Promise<void> {
+  const stale = images.filter(({ name, used }) => !used && isOwnNode(name, devices));
+  await monitor.send(stale.map(({ name }) => commands.detach(name)));
 }
 
 /** The image that a device writes to. Throws StepError `no-disk`. */

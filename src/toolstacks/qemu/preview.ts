@@ -19,6 +19,8 @@ export function preview(life: Life, deed: DomainDeed): readonly Command[] {
       return [{ tool: 'agent', command: { execute: `guest-fsfreeze-${deed.do}` } }];
     case 'pause':
       return [shown(commands.stop)];
+    case 'quiesce':
+      return [];
     case 'resume':
       return [shown(commands.cont)];
     case 'snapshotDisks':
@@ -35,6 +37,7 @@ export function preview(life: Life, deed: DomainDeed): readonly Command[] {
     case 'mergeUp':
     case 'mergeDown':
     case 'pivotMerges':
+    case 'closeMerges':
     case 'cancelMerges':
       return previewMerge(life, deed);
     case 'stop':
@@ -71,7 +74,7 @@ function previewCapture(
 
 function previewMerge(
   life: Life,
-  deed: Of<'mergeUp' | 'mergeDown' | 'pivotMerges' | 'cancelMerges'>,
+  deed: Of<'mergeUp' | 'mergeDown' | 'pivotMerges' | 'closeMerges' | 'cancelMerges'>,
 ): Command[] {
   if (deed.do === 'cancelMerges') {
     const all = (what: 'job-cancel' | 'job-dismiss') =>
@@ -94,6 +97,10 @@ function previewMerge(
       [top, ...(base ? [base] : [])].map(({ path }) =>
         shown(commands.flush(nodeOf(life, device, path))),
       ),
+    );
+  const flushBases = (merges: readonly Merge[]) =>
+    merges.flatMap(({ device, base }) =>
+      base ? [shown(commands.flush(nodeOf(life, device, base.path)))] : [],
     );
   const isHead = ({ device, top }: Merge) => headOf(life, device) === top.path;
   const close = (merges: readonly Merge[]) =>
@@ -119,8 +126,13 @@ function previewMerge(
     case 'pivotMerges':
       return [
         ...all('job-complete', deed.merges),
-        ...end(deed.merges),
-        ...flush(deed.merges),
+        ...all('job-finalize', deed.merges),
+        ...flushBases(deed.merges),
+      ];
+    case 'closeMerges':
+      return [
+        ...all('job-dismiss', deed.merges),
+        ...flushBases(deed.merges),
         ...close(deed.merges),
       ];
   }

@@ -101,19 +101,35 @@ export async function pause(life: Life, { signal }: CallContext): Promise<Json> 
  * Let the guest run, and see that it does. A capture that holds it at its switchover is given up for
  * that: QEMU lets it run only then.
  */
-export async function resume(life: Life, { signal }: CallContext): Promise<Json> {
+export function resume(life: Life, { signal }: CallContext): Promise<Json> {
+  return orOff(() => letRun(life, signal), { status: 'off' });
+}
+
+async function letRun(life: Life, signal: AbortSignal, again = true): Promise<Json> {
   const { monitor, notes } = life;
-  const [{ status: before }] = await monitor.ask([queryStatus], signal);
-  if (before === 'finish-migrate' && savingOwn(notes.read())) {
-    await monitor.send([commands.migrateCancel], signal);
-    const ask = async () => {
-      const [migration] = await monitor.ask([queryMigrate], signal);
-      return UNDER_WAY.has(migration.status ?? '') ? undefined : true;
-    };
-    await until(life, ask, { signal, what: 'giving the capture up', firstMs: 2 });
+  // The guest waits: it is let run before anything is asked.
+  const [went, asked] = await monitor.try([commands.cont, queryStatus], signal);
+  if (!asked?.ok) {
+    // QEMU was started anew since it was spoken to last, or has gone off.
+    if (asked?.error.code === 'closed' && again) return letRun(life, signal, false);
+    throw asked?.error;
   }
-  const [, status] = await monitor.send([commands.cont, queryStatus], signal);
-  const state = queryStatus.schema.parse(status);
+  const state = queryStatus.schema.parse(asked.value);
   if (state.running) return { status: state.status };
+  if (again && state.status === 'finish-migrate' && savingOwn(notes.read())) {
+    await giveUpCapture(life, signal);
+    return letRun(life, signal, false);
+  }
+  if (!went?.ok) throw went?.error;
   throw new StepError('not-running', `the guest stands still again at once: ${state.status}`);
+}
+
+async function giveUpCapture(life: Life, signal: AbortSignal): Promise<void> {
+  const { monitor } = life;
+  await monitor.send([commands.migrateCancel], signal);
+  const ask = async () => {
+    const [migration] = await monitor.ask([queryMigrate], signal);
+    return UNDER_WAY.has(migration.status ?? '') ? undefined : true;
+  };
+  await until(life, ask, { signal, what: 'giving the capture up', firstMs: 2 });
 }

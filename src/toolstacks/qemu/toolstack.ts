@@ -11,8 +11,15 @@ import { liveDisksOf } from './graph.ts';
 import { inspect } from './inspect.ts';
 import { allJobs, blockJobOf, cancelJobs } from './jobs.ts';
 import { type Life, lifeOf, viewBlocks } from './life.ts';
-import { mergeDown, mergeUp, pivotMerges } from './merge.ts';
-import { attachOverlays, detachVolumes, dropTags, snapshotDisks, tagsOf } from './overlays.ts';
+import { closeMerges, mergeDown, mergeUp, pivotMerges } from './merge.ts';
+import {
+  attachOverlays,
+  detachVolumes,
+  dropTags,
+  quiesce,
+  snapshotDisks,
+  tagsOf,
+} from './overlays.ts';
 import { preview } from './preview.ts';
 import { orOff, pause, resume, runStateOf } from './run-state.ts';
 import { start } from './start.ts';
@@ -48,7 +55,10 @@ export function qemuToolstack(config: QemuDomainConfig, options: QemuOptions): T
     jobs: context => whileOn(context, [], async () => (await allJobs(life)).map(blockJobOf)),
     liveTags: context =>
       whileOn(context, {}, async () => tagsOf(await viewBlocks(life, context.signal))),
-    perform: (deed, context) => within(context, () => perform(life, deed, context)),
+    perform(deed, context) {
+      if (deed.do !== 'snapshotDisks') life.settled = false;
+      return within(context, () => perform(life, deed, context));
+    },
     preview: deed => preview(life, deed),
     close: async () => monitor.close(),
   };
@@ -66,6 +76,8 @@ function perform(life: Life, deed: DomainDeed, context: CallContext): Promise<Js
       return thaw(life, context);
     case 'pause':
       return pause(life, context);
+    case 'quiesce':
+      return quiesce(life, context);
     case 'resume':
       return resume(life, context);
     case 'snapshotDisks':
@@ -86,6 +98,8 @@ function perform(life: Life, deed: DomainDeed, context: CallContext): Promise<Js
       return mergeDown(life, deed, context);
     case 'pivotMerges':
       return pivotMerges(life, deed, context);
+    case 'closeMerges':
+      return closeMerges(life, deed, context);
     case 'cancelMerges':
       return cancelJobs(life, deed.jobs, context.signal);
     case 'stop':

@@ -1,0 +1,6 @@
+/** Wait for all, also where one has failed: nothing may still be at work when a step has ended. */
+export async function together(works: readonly Promise<void>[]): Promise<void> {
+  const ended = await Promise.allSettled(works);
+  const failed = ended.find(one => one.status === 'rejected');
+  if (failed) throw failed.reason;
+}
