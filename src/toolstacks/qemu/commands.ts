@@ -58,6 +58,8 @@ export const captureModes = (capture: Capture | null): QmpCommand => ({
   command: 'migrate-set-capabilities',
   args: {
     capabilities: [
+      // So that its end need not be asked for.
+      { capability: 'events', state: capture !== null },
       { capability: 'background-snapshot', state: capture === 'background' },
       {
         capability: 'pause-before-switchover',

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { z } from 'zod';
 import type { DomainDisk } from '../../catalog/model.ts';
-import { type Clock, sleep } from '../../engine/clock.ts';
+import type { Clock } from '../../engine/clock.ts';
 import { StepError } from '../../engine/step.ts';
 import * as commands from './commands.ts';
 import type { QemuDomainConfig } from './domain-config.ts';
@@ -90,27 +90,28 @@ export function isBlockDevice(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isBlockDevice() ?? false;
 }
 
-/** What is asked for ever more rarely is learnt late by so much of the time it has taken, at most. */
-const LATE_SHARE = 0.01;
 const RAREST_MS = 250;
 
-/** Asks again and again, ever slower, until there is an answer. Throws StepError `aborted`, `timeout`. */
+/**
+ * Asks again whenever the domain tells that something has happened, and ever more rarely without that,
+ * until there is an answer. Throws StepError `aborted`, `timeout`.
+ */
 export async function until<T>(
-  { clock }: Pick<Life, 'clock'>,
+  { clock, monitor }: Pick<Life, 'clock' | 'monitor'>,
   ask: () => Promise<T | undefined>,
   options: { signal: AbortSignal; withinMs?: number; firstMs?: number; what: string },
 ): Promise<T> {
-  const { signal, withinMs = Number.POSITIVE_INFINITY, firstMs = 20, what } = options;
-  const beganMs = clock.monotonicMs();
-  for (;;) {
+  const { signal, withinMs = Number.POSITIVE_INFINITY, what } = options;
+  const endsMs = clock.monotonicMs() + withinMs;
+  for (let pauseMs = options.firstMs ?? 20; ; pauseMs = Math.min(pauseMs * 1.3, RAREST_MS)) {
+    const news = monitor.news();
     const answer = await ask();
     if (answer !== undefined) return answer;
     checkAborted(signal, what);
-    const takenMs = clock.monotonicMs() - beganMs;
-    if (takenMs >= withinMs) {
+    if (clock.monotonicMs() >= endsMs) {
       throw new StepError('timeout', `${what}: not within ${withinMs} ms`);
     }
-    await sleep(clock, Math.min(Math.max(firstMs, takenMs * LATE_SHARE), RAREST_MS), signal);
+    await news(pauseMs, signal);
   }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { StepError } from '../../engine/step.ts';
 import type { ToolCall } from '../../tools/call-log.ts';
@@ -80,6 +81,21 @@ export class Monitor {
     const qmp = await this.#reach(signal);
     if (!qmp) throw this.#off();
     return qmp.pipeline(commands, { deadlineMs: COMMAND_MS, signal });
+  }
+
+  /**
+   * From now on: wait until the domain tells of an event, `ms` at most. Also where it cannot tell, since
+   * it is off or has hung up; who waits asks anew anyway.
+   */
+  news(): (ms: number, signal: AbortSignal) => Promise<void> {
+    const qmp = this.#qmp;
+    const since = qmp?.mark();
+    return async (ms, signal) => {
+      const told = qmp && !qmp.end;
+      const rest = { deadlineMs: ms, signal };
+      if (told) await qmp.waitFor(() => true, { ...rest, since }).catch(() => undefined);
+      else await sleep(ms, undefined, { signal }).catch(() => undefined);
+    };
   }
 
   /** The process behind the monitor; null where it cannot be seen. Looked up once a connection. */
