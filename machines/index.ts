@@ -20,6 +20,12 @@ import deleteOfflineChildrenExternal from './delete/offline-children-external.ts
 import deleteOfflineChildrenInternal from './delete/offline-children-internal.ts';
 import deleteOfflineStandaloneExternal from './delete/offline-standalone-external.ts';
 import deleteOfflineStandaloneInternal from './delete/offline-standalone-internal.ts';
+import repairHeads from './repair/heads.ts';
+import repairJobs from './repair/jobs.ts';
+import repairOrphans from './repair/orphans.ts';
+import repairResume from './repair/resume.ts';
+import repairThaw from './repair/thaw.ts';
+import gcTrash from './repair/trash.ts';
 import revertLiveDiskOnlyExternal from './revert/live-disk-only-external.ts';
 import revertLiveDiskOnlyInternal from './revert/live-disk-only-internal.ts';
 import revertLiveMemoryExternal from './revert/live-memory-external.ts';
@@ -66,9 +72,20 @@ export const CATALOGUE: ReadonlyMap<string, Saga> = new Map(
   ].map(saga => [saga.id, saga]),
 );
 
+/** What `doctor --fix` and `gc` run, by its id: no case of the table, but machines as all others. */
+export const REPAIRS: ReadonlyMap<string, Saga> = new Map(
+  [repairResume, repairThaw, repairJobs, repairHeads, repairOrphans, gcTrash].map(saga => [
+    saga.id,
+    saga,
+  ]),
+);
+
+/** Every machine that there is. */
+export const MACHINES: ReadonlyMap<string, Saga> = new Map([...CATALOGUE, ...REPAIRS]);
+
 /** Find the machine of a recorded operation. Throws where this domsnap does not have it. */
 export function machineOf(id: string, version: number): Saga {
-  const saga = CATALOGUE.get(id);
+  const saga = MACHINES.get(id);
   if (!saga) throw new Error(`this domsnap has no case ${id}`);
   if (saga.version !== version) {
     throw new Error(

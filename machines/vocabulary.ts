@@ -120,6 +120,21 @@ export const VOCABULARY = {
   deleteTags: { deadlineMs: 10 * MINUTE, says: 'delete the internal snapshots from their images' },
   trashImages: { deadlineMs: MINUTE, says: 'move what nothing needs any more to the trash' },
   forget: { deadlineMs: 10 * SECOND, says: 'take the snapshot out of the tree' },
+
+  thawFileSystems: {
+    deadlineMs: 20 * SECOND,
+    says: 'have the guest’s agent thaw file systems that nothing holds frozen',
+  },
+  endJobs: { deadlineMs: MINUTE, says: 'end block jobs that no operation waits for' },
+  correctHeads: {
+    deadlineMs: 10 * SECOND,
+    says: 'record the images that the running domain writes to',
+  },
+  trashOrphans: { deadlineMs: MINUTE, says: 'move files that nothing owns to the trash' },
+  purgeTrash: {
+    deadlineMs: 60 * MINUTE,
+    says: 'remove files from the trash for good, each looked at once more',
+  },
 } as const satisfies Record<string, Term>;
 
 /** The name of an effect. */

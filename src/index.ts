@@ -9,7 +9,7 @@
  */
 
 export { type Conditions, caseOf } from '../machines/case-of.ts';
-export { CATALOGUE } from '../machines/index.ts';
+export { CATALOGUE, REPAIRS } from '../machines/index.ts';
 export { type Outcome, type Saga, type SagaSpec, type SagaStep, saga } from '../machines/saga.ts';
 export type { Domain, Snapshot } from './catalog/model.ts';
 /** The JSON of every command (`--json`), as zod schemas. */
@@ -30,9 +30,11 @@ export {
   type Steps,
 } from './engine/step.ts';
 export { systemClock } from './engine/system-clock.ts';
+export type { Watch, Watchdog } from './engine/watchdog.ts';
 export { thisProcess } from './engine/who.ts';
 export { openJournal } from './journal/open-journal.ts';
 export type { Journal, JournalRecord, Operation, Status } from './journal/port.ts';
+export { examineHost } from './operations/doctor.ts';
 export {
   addDomain,
   removeDomain,
@@ -40,10 +42,14 @@ export {
   stopDomain,
   viewDomain,
 } from './operations/domains.ts';
+export { collectTrash } from './operations/gc.ts';
 export { openSession } from './operations/open-session.ts';
 export { recover, UnrecoveredError } from './operations/recover.ts';
 export { planRequest, type Report, type RunOptions, runRequest } from './operations/run-request.ts';
+export { revertSafely } from './operations/safe-revert.ts';
 export { BusyError, type Session } from './operations/session.ts';
+export { undoRevert } from './operations/undo.ts';
+export { hostWatchdog } from './operations/watchdog.ts';
 export type { Plan } from './plan/plan.ts';
 export { type Refusal, RefusedError } from './plan/refusal.ts';
 export type { Request } from './plan/request.ts';

@@ -44,6 +44,9 @@ function treeAfter({ input, operation }: Plan, floor: FloorRun): CatalogChange[]
           : []),
         { catalog: 'current', domain, current: name },
       ];
+    case 'repair':
+    case 'gc':
+      return [];
     case 'delete':
       return [
         ...input.victims.map(victim => ({

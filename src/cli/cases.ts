@@ -1,4 +1,4 @@
-import { CATALOGUE } from '../../machines/index.ts';
+import { MACHINES } from '../../machines/index.ts';
 import type { Saga } from '../../machines/saga.ts';
 import { misused } from '../plan/refusal.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
@@ -15,7 +15,7 @@ export async function cases(call: Invocation, id: string | undefined): Promise<E
     else out(textOf(saga, style));
     return EXIT.done;
   }
-  const all = [...CATALOGUE.values()];
+  const all = [...MACHINES.values()];
   if (call.json) json({ ok: true, cases: all.map(documentOf) });
   else out(columns(all.map(saga => [style('bold', saga.id), style('dim', saga.title)])).join('\n'));
   return EXIT.done;
@@ -23,10 +23,10 @@ export async function cases(call: Invocation, id: string | undefined): Promise<E
 
 /** A case by its id. Throws RefusedError (usage), with the nearest ids. */
 export function knownCase(id: string): Saga {
-  const saga = CATALOGUE.get(id);
+  const saga = MACHINES.get(id);
   if (saga) return saga;
   const words = id.split('.');
-  const near = [...CATALOGUE.keys()].filter(other => words.every(word => other.includes(word)));
+  const near = [...MACHINES.keys()].filter(other => words.every(word => other.includes(word)));
   const hint =
     near.length > 0 ? `perhaps ${near.slice(0, 4).join(', ')}` : `'domsnap cases' lists them`;
   throw misused('unknown-case', `there is no case ${JSON.stringify(id)}`, hint);

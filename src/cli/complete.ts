@@ -77,8 +77,8 @@ async function names(
   home: string,
 ): Promise<readonly string[]> {
   if (argument === 'case') {
-    const { CATALOGUE } = await import('../../machines/index.ts');
-    return [...CATALOGUE.keys()];
+    const { MACHINES } = await import('../../machines/index.ts');
+    return [...MACHINES.keys()];
   }
   // The new snapshot of `create` has a name that nobody has yet.
   const wanted = argument === 'domain' || argument === 'snapshot';

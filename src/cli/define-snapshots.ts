@@ -73,6 +73,12 @@ export const createCommand = () =>
 export const revertCommand = () =>
   revertOptions()
     .description('put a domain back to a snapshot; what its disks hold now stays as a branch')
+    .addOption(
+      new Option(
+        '--safety <what>',
+        'keep memory, too, for undo: a checkpoint is taken first (default: none)',
+      ).choices(['none', 'checkpoint'] as const),
+    )
     .addOption(waitOption())
     .addOption(reasonOption())
     .addHelpText(
@@ -84,11 +90,34 @@ export const revertCommand = () =>
         ],
         ['domsnap revert web1 pre-upgrade --off', 'disks only; web1 is off afterwards'],
         ['domsnap revert web1 nightly --paused', 'look before it runs'],
+        ['domsnap revert web1 nightly --safety checkpoint', '`undo` then brings memory back, too'],
       ),
     )
     .action(async (domain, snapshot, options, command) => {
       const { revert } = await import('./revert.ts');
       process.exitCode = await revert(callOf(command), domain, snapshot, options);
+    });
+
+/** `domsnap undo`. */
+export const undoCommand = () =>
+  new Command('undo')
+    .description('take the last revert back; what the disks have held since stays as a branch')
+    .addArgument(domainArgument())
+    .addOption(new Option('--run', 'the domain runs afterwards').conflicts(['paused', 'off']))
+    .addOption(new Option('--paused', 'it stands still afterwards').conflicts(['run', 'off']))
+    .addOption(new Option('--off', 'it is off afterwards').conflicts(['run', 'paused']))
+    .addOption(waitOption())
+    .addOption(reasonOption())
+    .addHelpText(
+      'after',
+      examples(
+        ['domsnap undo web1', 'its disks, and how it ran, as before the revert'],
+        ['domsnap undo web1 --off', 'the disks alone; web1 is off afterwards'],
+      ),
+    )
+    .action(async (domain, options, command) => {
+      const { undo } = await import('./undo.ts');
+      process.exitCode = await undo(callOf(command), domain, options);
     });
 
 /** `domsnap delete`. */

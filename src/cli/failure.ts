@@ -1,6 +1,7 @@
+import { dirname } from 'node:path';
 import { CommanderError } from 'commander';
 import { StepError } from '../engine/step.ts';
-import { HomeError } from '../journal/database.ts';
+import { DamagedError, HomeError, JournalFailedError, NoRoomError } from '../journal/home-error.ts';
 import { SubjectBusyError } from '../journal/port.ts';
 import { UnrecoveredError } from '../operations/recover.ts';
 import { BusyError } from '../operations/session.ts';
@@ -30,6 +31,12 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof RefusedError) return refused(error);
   if (error instanceof BusyError) return busy(error);
   if (error instanceof SubjectBusyError) return busy(error);
+  if (error instanceof DamagedError) return damaged(error);
+  if (error instanceof JournalFailedError) return journalFailed(error);
+  if (error instanceof NoRoomError) {
+    const hint = 'make some megabytes of room there; then type it again';
+    return failure(EXIT.refused, 'no-space', error.message, hint);
+  }
   if (error instanceof HomeError) {
     const hint = 'name another folder by --home or DOMSNAP_HOME';
     return failure(EXIT.refused, 'bad-home', error.message, hint);
@@ -94,6 +101,33 @@ function unrecovered({ refusals, report }: UnrecoveredError): Failure {
     exit: EXIT.attention,
     now: ['Nothing new was begun. What went wrong before:', ...new Set(causes)].join('\n  '),
   };
+}
+
+/** What a damaged journal does not touch, what not to do, and the ways back from it. */
+function damaged({ message, path }: DamagedError): Failure {
+  const home = dirname(path);
+  const hint = [
+    `copy ${home} away, whole, before anything else; then either put back a copy of it from a time`,
+    'since which nothing was done here, or move it away and take each domain in again by its present',
+    "images ('domsnap domain add')",
+  ].join(' ');
+  const now = [
+    'Nothing was written, here or elsewhere. The guests and their images are as they were, and run on.',
+    `Safe: to read; 'qemu-img info -U --backing-chain IMAGE' shows an image, its bases and its snapshots.`,
+    'Not safe: to start a domain by hand on images other than its last, or to remove any image, since',
+    'what stands on what is written down nowhere else but in the images themselves.',
+  ].join('\n');
+  return failure(EXIT.attention, 'damaged-journal', message, hint, now);
+}
+
+function journalFailed({ message, full }: JournalFailedError): Failure {
+  const mend = full ? 'make room in the home folder' : 'see to the disk of the home folder';
+  const now = [
+    'An operation that was under way stays open, and was not gone on with; its guest was let run.',
+    'Nothing was written again: after a failed write only a new process knows what is on the disk.',
+  ].join('\n');
+  const hint = `${mend}; then 'domsnap recover' brings it to its end`;
+  return failure(EXIT.attention, full ? 'journal-full' : 'journal-failed', message, hint, now);
 }
 
 function busy(error: BusyError | SubjectBusyError): Failure {

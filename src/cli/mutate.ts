@@ -1,4 +1,4 @@
-import { type RunOptions, runRequest } from '../operations/run-request.ts';
+import { type Report, type RunOptions, runRequest } from '../operations/run-request.ts';
 import type { Session } from '../operations/session.ts';
 import { checkName } from '../plan/names.ts';
 import type { Request } from '../plan/request.ts';
@@ -20,10 +20,11 @@ export interface MutateOptions {
 }
 
 /** Run a request, show its progress, and tell what came of it. Answers the exit code. */
-export async function mutate(
+export async function mutate<Asked extends Request>(
   call: Invocation,
-  request: Request,
+  request: Asked,
   options: MutateOptions,
+  carryOut: (session: Session, request: Asked, run: RunOptions) => Promise<Report> = runRequest,
 ): Promise<Exit> {
   checkName('domain', request.domain);
   if (request.name !== undefined) checkName('snapshot', request.name);
@@ -32,7 +33,7 @@ export async function mutate(
     session =>
       watched(call, session, options, async (run, seen) => {
         const begunMs = performance.now();
-        const report = await runRequest(session, request, run);
+        const report = await carryOut(session, request, run);
         const result = await resultOf(session, report, seen, performance.now() - begunMs);
         return () => {
           if (call.json) json(result);

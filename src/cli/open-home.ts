@@ -1,7 +1,9 @@
 import { armedFailpoints } from '../engine/failpoint.ts';
 import { openSession } from '../operations/open-session.ts';
 import type { Session } from '../operations/session.ts';
+import { hostWatchdog } from '../operations/watchdog.ts';
 import { type Invocation, who } from './invocation.ts';
+import { patientWriter } from './patient-writer.ts';
 
 /** Work with this host's journal and catalog, and close them again. Throws HomeError. */
 export async function withSession<T>(
@@ -13,6 +15,7 @@ export async function withSession<T>(
   const session = openSession({
     home,
     who: who(reason),
+    watchdog: watchdogOf(home, process.env.DOMSNAP_WATCHDOG),
     ...(places ? { failpoints: armedFailpoints(places, dieHere) } : {}),
   });
   try {
@@ -22,7 +25,17 @@ export async function withSession<T>(
   }
 }
 
-/** As a crash would: no handler runs, no buffer is written. */
+/** As a crash would: no handler runs, no buffer is written. Or as a hang would, where a test says SIGSTOP. */
 function dieHere(): void {
-  process.kill(process.pid, 'SIGKILL');
+  process.kill(process.pid, process.env.DOMSNAP_FAILPOINT_SIGNAL ?? 'SIGKILL');
+}
+
+/** For tests alone: `off`, or after how many seconds of silence an engine hangs. */
+function watchdogOf(home: string, setting: string | undefined) {
+  if (setting === 'off') return null;
+  const hangS = Number(setting);
+  return hostWatchdog(home, {
+    ...(hangS > 0 ? { hangS } : {}),
+    missed: why => patientWriter(2).write(`domsnap: ${why}; the operation goes on without it\n`),
+  });
 }

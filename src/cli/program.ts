@@ -11,7 +11,14 @@ import {
   recoverCommand,
   showCommand,
 } from './define-reading.ts';
-import { createCommand, deleteCommand, planCommand, revertCommand } from './define-snapshots.ts';
+import {
+  createCommand,
+  deleteCommand,
+  planCommand,
+  revertCommand,
+  undoCommand,
+} from './define-snapshots.ts';
+import { doctorCommand, gcCommand } from './define-upkeep.ts';
 import { examples } from './options.ts';
 
 const EXITS = `
@@ -33,6 +40,7 @@ export function makeProgram() {
     .commandsGroup('Snapshots:')
     .addCommand(createCommand())
     .addCommand(revertCommand())
+    .addCommand(undoCommand())
     .addCommand(deleteCommand())
     .addCommand(listCommand())
     .addCommand(showCommand())
@@ -42,6 +50,8 @@ export function makeProgram() {
     .addCommand(labCommand())
     .commandsGroup('After a crash, and the audit:')
     .addCommand(recoverCommand())
+    .addCommand(doctorCommand())
+    .addCommand(gcCommand())
     .addCommand(logCommand())
     .commandsGroup('How it works:')
     .addCommand(casesCommand())

@@ -1,4 +1,5 @@
 import type { Failure } from '../../machines/saga.ts';
+import { TRASH_SUBJECT } from '../operations/host-subject.ts';
 import { type Report, withToolstack } from '../operations/run-request.ts';
 import { freeContext, type Session } from '../operations/session.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -45,7 +46,8 @@ export async function resultOf(
 ): Promise<Result> {
   const { operation, domain, name, caseId, outcome, failures, state } = report;
   const exit = EXITS[outcome as keyof typeof EXITS] ?? EXIT.attention;
-  const made = caseId.startsWith('delete') ? undefined : session.catalog.snapshot(domain, name);
+  const makes = caseId.startsWith('create') || caseId.startsWith('revert');
+  const made = !makes ? undefined : session.catalog.snapshot(domain, name);
   const result: Result = {
     event: 'result',
     ok: exit === EXIT.done,
@@ -103,6 +105,7 @@ export function stateSentence(
   { domain, domainState, outcome }: Pick<Result, 'domain' | 'domainState' | 'outcome'>,
   runBefore?: string,
 ): string {
+  if (domain === TRASH_SUBJECT) return 'It works on no domain: none is touched.';
   const now = {
     running: 'runs',
     paused: 'stands still',

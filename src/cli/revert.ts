@@ -1,3 +1,4 @@
+import { revertSafely } from '../operations/safe-revert.ts';
 import type { RevertRequest } from '../plan/request.ts';
 import type { Exit } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
@@ -10,11 +11,19 @@ export interface RevertOptions {
   readonly off?: true | undefined;
 }
 
+/** What is kept beside the abandoned heads, for an undo. */
+export interface SafetyOption {
+  readonly safety?: 'none' | 'checkpoint' | undefined;
+}
+
 /** What `revert` (or `plan revert`) asks for. */
 export function revertRequest(domain: string, name: string, options: RevertOptions): RevertRequest {
-  const { run, paused, off } = options;
-  const runAfter = run ? 'running' : paused ? 'paused' : off ? 'off' : undefined;
-  return { operation: 'revert', domain, name, runAfter };
+  return { operation: 'revert', domain, name, runAfter: runAfterOf(options) };
+}
+
+/** How the domain is to be afterwards; undefined: as the snapshot says. */
+export function runAfterOf({ run, paused, off }: RevertOptions): RevertRequest['runAfter'] {
+  return run ? 'running' : paused ? 'paused' : off ? 'off' : undefined;
 }
 
 /** `domsnap revert`. */
@@ -22,7 +31,8 @@ export function revert(
   call: Invocation,
   domain: string,
   name: string,
-  options: RevertOptions & MutateOptions,
+  options: RevertOptions & SafetyOption & MutateOptions,
 ): Promise<Exit> {
-  return mutate(call, revertRequest(domain, name, options), options);
+  const carryOut = options.safety === 'checkpoint' ? revertSafely : undefined;
+  return mutate(call, revertRequest(domain, name, options), options, carryOut);
 }

@@ -10,7 +10,7 @@ import {
 import { STATUSES } from '../journal/port.ts';
 
 // What every command prints with --json, for programs that read it: one document, a line long, on
-// stdout. `create`, `revert`, `delete` and `recover` print events before it (EventJson, a line each), and
+// stdout. `create`, `revert`, `undo`, `delete`, `recover`, `gc` and `doctor --fix` print events before it (EventJson, a line each), and
 // mark it as the last with `event: "result"`; so does every command that comes to nothing
 // (FailureJson). `log --follow` and `log export` print a line for each record. Additions may come in any version;
 // nothing is taken away or renamed without a new major version. Times are ISO 8601 in UTC, sizes are
@@ -135,6 +135,94 @@ export const RecoverJson = z.object({
   ok: z.boolean(),
   exit: z.number().int(),
   operations: z.array(outcome),
+});
+
+/** The last line of `undo`: a revert, and the delete of the node that it went back to. */
+export const UndoJson = z.object({
+  event: z.literal('result'),
+  ok: z.boolean(),
+  exit: z.number().int(),
+  domain: z.string(),
+  /** The operation that is taken back. */
+  undoes: z.string(),
+  /** The node that keeps what the disks held since. */
+  kept: z.string().nullable(),
+  /** Snapshots that were made since; they stay. */
+  since: z.array(z.string()),
+  operations: z.array(outcome),
+  /** Why the node that was gone back to is still there, where it is. */
+  left: z.array(refusal),
+});
+
+const failures = z.array(z.object({ step: z.string(), code: z.string(), message: z.string() }));
+const command = z.object({ tool: z.enum(['qmp', 'agent', 'exec', 'file']), command: z.json() });
+
+/** The last line of `gc`. */
+export const GcJson = z.object({
+  event: z.literal('result'),
+  ok: z.boolean(),
+  exit: z.number().int(),
+  dryRun: z.boolean(),
+  /** null where nothing was to be removed. */
+  operation: z.string().nullable(),
+  outcome: z.enum(['committed', 'rolledBack', 'needsAttention', 'parked']).nullable(),
+  purged: z.object({ files: z.number().int(), bytes: z.number() }),
+  kept: z.object({ files: z.number().int(), bytes: z.number() }),
+  files: z.array(
+    z.object({
+      path: z.string(),
+      from: z.string(),
+      operation: z.string(),
+      domain: z.string().nullable(),
+      bytes: z.number(),
+      ageMs: z.number(),
+      verdict: z.enum(['purge', 'keep']),
+      why: z.string(),
+    }),
+  ),
+  /** What stands in the trash and is not domsnap's: left alone. */
+  skipped: z.array(z.object({ path: z.string(), why: z.string() })),
+  folders: z.array(z.string()),
+  failures,
+});
+
+/** The last line of `doctor`; `findings` is what is so after all repairs. */
+export const DoctorJson = z.object({
+  event: z.literal('result'),
+  ok: z.boolean(),
+  exit: z.number().int(),
+  domains: z.array(z.string()),
+  findings: z.array(
+    z.object({
+      code: z.string(),
+      domain: z.string().nullable(),
+      severity: z.enum(['attention', 'advice']),
+      what: z.string(),
+      meaning: z.string(),
+      hint: z.string(),
+      repair: z
+        .object({
+          case: z.string().nullable(),
+          /** false: only with `--sure CODE`. */
+          proven: z.boolean(),
+          steps: z.array(
+            z.object({ step: z.string(), says: z.string(), commands: z.array(command) }),
+          ),
+        })
+        .nullable(),
+    }),
+  ),
+  repaired: z.array(
+    z.object({
+      code: z.string(),
+      domain: z.string().nullable(),
+      what: z.string(),
+      operation: z.string(),
+      case: z.string(),
+      outcome: z.enum(['committed', 'rolledBack', 'needsAttention', 'parked']),
+      failures,
+    }),
+  ),
 });
 
 const domainDocument = Domain.extend({ addedAt: z.iso.datetime() });

@@ -16,7 +16,11 @@ interface Standing {
   goesBack(): boolean;
 }
 
-/** The first signal calls the operation off, the second parks it; it never ends half-way by itself. */
+/**
+ * The first signal calls the operation off, the second parks it; it never ends half-way by itself.
+ * A terminal that closes sends SIGHUP twice, by its shell and by the kernel: that is nobody's second
+ * thought, and nobody is left to type `domsnap recover`.
+ */
 export function interrupts(
   standing: () => Standing,
   told: (event: SignalEvent) => void,
@@ -25,6 +29,7 @@ export function interrupts(
   const park = new AbortController();
   let count = 0;
   const onSignal = (signal: NodeJS.Signals) => {
+    if (signal === 'SIGHUP' && count > 0) return;
     count += 1;
     if (count > 1) {
       park.abort(`${signal} came again`);

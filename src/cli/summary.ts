@@ -42,6 +42,8 @@ function partsOf(
       rows: [...reverted(input, of), ...heads(domain)],
     };
   }
+  if (result.case.startsWith('gc')) return { title: 'the trash is purged', rows: [] };
+  if (result.case.startsWith('repair')) return { title: `${of}: ${name} is repaired`, rows: [] };
   const title = `${of}: snapshot ${name}`;
   return { title, rows: snapshot ? created(snapshot, domain) : [] };
 }
@@ -74,10 +76,16 @@ function created(snapshot: SnapshotJson, domain: Domain | undefined): Rows {
 function reverted(input: RevertInput | undefined, domain: string): Rows {
   if (!input) return [];
   const kept = input.abandoned?.name;
+  const undo = input.safety
+    ? `domsnap undo ${domain} goes back, memory and all: ${input.safety.name} keeps it`
+    : `domsnap undo ${domain} goes back to what the disks held`;
   return [
     ['memory', input.memory ? 'loaded: the guest goes on from that instant' : 'not loaded'],
     ...(kept
-      ? ([['kept', `${kept} holds what the disks held: domsnap revert ${domain} ${kept}`]] as const)
+      ? ([
+          ['kept', `${kept} holds what the disks held`],
+          ['undo', undo],
+        ] as const)
       : []),
   ];
 }

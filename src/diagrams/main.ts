@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CATALOGUE } from '../../machines/index.ts';
+import { MACHINES } from '../../machines/index.ts';
 import { diagramFiles, driftOf, writeDiagrams } from './write.ts';
 
 /**
@@ -9,7 +9,7 @@ import { diagramFiles, driftOf, writeDiagrams } from './write.ts';
  */
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
 const folder = join(import.meta.dirname, '../../diagrams');
-const files = await diagramFiles([...CATALOGUE.values()]);
+const files = await diagramFiles([...MACHINES.values()]);
 
 if (values.check) {
   const drift = await driftOf(folder, files);

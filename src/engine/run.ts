@@ -9,6 +9,7 @@ import type { Json } from './json.ts';
 import type { Locks } from './lock.ts';
 import { saveLife } from './save-life.ts';
 import type { Progress, Steps, ToolCallRecord } from './step.ts';
+import { type Vigil, vigil, type Watchdog } from './watchdog.ts';
 
 /** What an engine works with. */
 export interface Engine {
@@ -18,6 +19,8 @@ export interface Engine {
   readonly who: Who;
   readonly failpoints?: Failpoints;
   readonly observer?: Observer;
+  /** Recovers the operation should this process die; without one, the next life does. */
+  readonly watchdog?: Watchdog;
 }
 
 /** Watches an operation, for progress; it can change nothing. */
@@ -102,6 +105,7 @@ class Life {
   #records = 0;
   /** What an observer has not heard yet. */
   readonly #untold: (() => void)[] = [];
+  #vigil: Vigil | undefined;
   /** A fail point has struck: this life does nothing more, as if its process were gone. */
   #killed = false;
   readonly #failpoints: Failpoints = {
@@ -141,12 +145,19 @@ class Life {
 
   /** Effect after effect, each recorded before it begins, to an outcome. */
   async live(resumed = false): Promise<Ending> {
+    const { clock, watchdog } = this.#engine;
+    const operation = this.#operation;
+    this.#vigil = vigil(watchdog, this.#run.saga, operation);
+    this.#vigil?.before(this.#decision);
     try {
-      return await this.#toItsEnd(resumed);
+      const ending = await this.#toItsEnd(resumed);
+      this.#vigil?.letGo();
+      return ending;
     } catch (error) {
-      const { clock } = this.#engine;
-      const operation = this.#operation;
-      if (!this.#killed) await saveLife(this.#run, this.#decision, { operation, clock });
+      if (!this.#killed) {
+        await saveLife(this.#run, this.#decision, { operation, clock });
+        this.#vigil?.handOver();
+      }
       throw error;
     }
   }
@@ -179,7 +190,9 @@ class Life {
     const durable = !inside || changes.length > 0;
     const record = this.#record(fact, before.state, calls);
     const status = statusOf(decision);
+    this.#vigil?.before(decision);
     this.#recorded(this.#engine.journal.append(record, { durable, status, changes }));
+    this.#vigil?.after(decision);
   }
 
   async #fulfil(inDoubt: boolean): Promise<Fulfilled> {

@@ -1,37 +1,44 @@
 import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { type Ballast, ballastOf } from './ballast.ts';
+import { Connection, SQLITE_FULL } from './connection.ts';
+import { errcodeOf, mustBeSound } from './health.ts';
+import { HomeError, NoRoomError } from './home-error.ts';
 import { MIGRATIONS } from './schema.ts';
-
-/** The home folder cannot be used; nothing was changed in it. */
-export class HomeError extends Error {
-  override readonly name = 'HomeError';
-}
 
 /** One connection to the database of a home folder, with the checks that its use rests on. */
 export interface Database {
   readonly sqlite: DatabaseSync;
-  /** Run inside one write transaction. `durable`: wait for the disk before returning. */
+  /**
+   * Run inside one write transaction. `durable`: wait for the disk before returning. On a full disk the
+   * ballast is given up, and `body` runs once more. Throws JournalFailedError.
+   */
   transaction<T>(durable: boolean, body: () => T): T;
+  /** Have room to bring to its end what is about to begin. Throws NoRoomError. */
+  mustHaveRoom(): void;
+  /** Something stored does not read as it was written: the error to throw; nothing is written any more. */
+  damaged(what: string, cause?: unknown): Error;
   close(): void;
 }
 
 /**
  * Open (and make or migrate) the database in a home folder.
- * Throws HomeError for a folder that is read-only, and for a database of a newer version.
+ * Throws HomeError for a folder that is read-only, and for a database of a newer version; DamagedError
+ * for one that is not what was written, before anything is written to it.
  */
 export function openDatabase(home: string): Database {
   const path = join(home, 'domsnap.db');
-  let sqlite: DatabaseSync;
+  let sqlite: Connection;
   try {
     refusePseudo(home);
     mkdirSync(home, { recursive: true, mode: 0o700 });
-    const fresh = !existsSync(path);
-    sqlite = new DatabaseSync(path);
+    const fresh = mustBeSound(path) === 'fresh';
+    sqlite = new Connection(path);
     if (fresh) chmodSync(path, 0o600);
     sqlite.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;');
   } catch (cause) {
-    throw unusable(home, cause);
+    throw cause instanceof HomeError ? cause : unusable(home, cause);
   }
   try {
     refuseNewer(sqlite, path);
@@ -40,7 +47,19 @@ export function openDatabase(home: string): Database {
     sqlite.close();
     throw cause instanceof HomeError ? cause : unusable(home, cause);
   }
-  return { sqlite, transaction: transactionOn(sqlite), close: () => sqlite.close() };
+  const ballast = ballastOf(home);
+  ballast.make();
+  return {
+    sqlite,
+    transaction: transactionOn(sqlite, ballast),
+    mustHaveRoom() {
+      if (!ballast.make()) {
+        throw new NoRoomError(`there is no room for the journal in the home folder ${home}`);
+      }
+    },
+    damaged: (what, cause) => sqlite.damaged(what, cause),
+    close: () => sqlite.close(),
+  };
 }
 
 /** In /proc, node's recursive mkdir tries for ever (node 24); nothing can be kept there anyway. */
@@ -96,9 +115,9 @@ function migrate(sqlite: DatabaseSync): void {
   }
 }
 
-function transactionOn(sqlite: DatabaseSync): Database['transaction'] {
+function transactionOn(sqlite: Connection, ballast: Ballast): Database['transaction'] {
   let level: 'FULL' | 'NORMAL' = 'FULL';
-  return (durable, body) => {
+  const once = <T>(durable: boolean, body: () => T): T => {
     const wanted = durable ? 'FULL' : 'NORMAL';
     // In WAL mode, NORMAL leaves a commit in the page cache; the next FULL commit syncs it too.
     if (level !== wanted) sqlite.exec(`PRAGMA synchronous = ${wanted}`);
@@ -111,6 +130,21 @@ function transactionOn(sqlite: DatabaseSync): Database['transaction'] {
     } catch (error) {
       if (sqlite.isTransaction) sqlite.exec('ROLLBACK');
       throw error;
+    }
+  };
+  return (durable, body) => {
+    sqlite.mustWork();
+    try {
+      return once(durable, body);
+    } catch (error) {
+      if ((errcodeOf(error) & 0xff) !== SQLITE_FULL) throw sqlite.judged(error);
+    }
+    // A write that found no space has written nothing: it is the one failure that may be tried again.
+    ballast.giveUp();
+    try {
+      return once(durable, body);
+    } catch (error) {
+      throw sqlite.judged(error);
     }
   };
 }

@@ -1,5 +1,6 @@
+import type { StatementSync } from 'node:sqlite';
 import type { Json } from '../engine/json.ts';
-import { chain, verifyChain } from './chain.ts';
+import { chain, hashOf, type Unreadable, verifyChain } from './chain.ts';
 import type { Database } from './database.ts';
 import {
   type AppendOptions,
@@ -31,11 +32,17 @@ export function sqliteJournal(database: Database, projection: Projection): Journ
     ),
     records: sqlite.prepare('SELECT * FROM record WHERE operation = ? ORDER BY seq'),
     since: sqlite.prepare('SELECT * FROM record WHERE position > ? ORDER BY position LIMIT ?'),
-    all: sqlite.prepare('SELECT * FROM record ORDER BY position'),
+    page: sqlite.prepare('SELECT * FROM record WHERE position > ? ORDER BY position LIMIT 500'),
+  };
+
+  const headOf = () => {
+    const last = statement.head.get() as { position: number; hash: string } | undefined;
+    if (!last) throw database.damaged('it has forgotten its last record');
+    return last;
   };
 
   const add = (record: NewRecord, changes: readonly Json[]): JournalRecord => {
-    const last = statement.head.get() as { position: number; hash: string };
+    const last = headOf();
     const linked = chain(record, last.position + 1, last.hash);
     const { fact, from, to, effects, calls } = linked;
     const body = JSON.stringify({ fact, from, to, effects, calls });
@@ -46,8 +53,11 @@ export function sqliteJournal(database: Database, projection: Projection): Journ
     return linked;
   };
 
+  const recordsOf = (rows: unknown) => (rows as Row[]).map(row => sound(database, row));
+
   return {
     open(operation, first, changes) {
+      database.mustHaveRoom();
       return transaction(true, () => {
         const holder = statement.holder.get(operation.subject) as Row | undefined;
         if (holder) throw new SubjectBusyError(operationOf(holder));
@@ -69,11 +79,10 @@ export function sqliteJournal(database: Database, projection: Projection): Journ
       return row && operationOf(row);
     },
     operations: filter => listOperations(database, filter),
-    records: operation => (statement.records.all(operation) as Row[]).map(recordOf),
+    records: operation => recordsOf(statement.records.all(operation)),
     since: (position, limit) => (statement.since.all(position, limit) as Row[]).map(recordOf),
     verify() {
-      const last = statement.head.get() as { position: number; hash: string };
-      return verifyChain(readAll(statement.all.iterate() as Iterable<Row>), last);
+      return verifyChain(readAll(statement.page), headOf());
     },
     close: () => database.close(),
   };
@@ -94,8 +103,35 @@ function listOperations(
   return (rows as Row[]).map(operationOf);
 }
 
-function* readAll(rows: Iterable<Row>): Generator<JournalRecord> {
-  for (const row of rows) yield recordOf(row);
+function* readAll(page: StatementSync): Generator<JournalRecord | Unreadable> {
+  for (let position = -1; ; ) {
+    const rows = page.all(position) as Row[];
+    for (const row of rows) yield readable(row);
+    const last = rows.at(-1);
+    if (!last) return;
+    position = Number(last.position);
+  }
+}
+
+/** A record for whoever decides by it: none that is not, to the letter, what was written. */
+function sound(database: Database, row: Row): JournalRecord {
+  const record = readable(row);
+  if ('unreadable' in record) {
+    throw database.damaged(`record ${record.position} cannot be read: ${record.unreadable}`);
+  }
+  if (record.hash !== hashOf(record, record.position, record.prev)) {
+    throw database.damaged(`record ${record.position} was changed`);
+  }
+  return record;
+}
+
+function readable(row: Row): JournalRecord | Unreadable {
+  try {
+    return recordOf(row);
+  } catch (error) {
+    const [why = ''] = String(error instanceof Error ? error.message : error).split('\n');
+    return { position: Number(row.position), unreadable: why };
+  }
 }
 
 function operationOf(row: Row): Operation {

@@ -1,6 +1,7 @@
 import type { Operation } from '../journal/port.ts';
 import { RefusedError, refuse } from '../plan/refusal.ts';
-import { type Report, type RunOptions, reportOf, withToolstack } from './run-request.ts';
+import { withSubject } from './host-subject.ts';
+import { type Report, type RunOptions, reportOf } from './run-request.ts';
 import { BusyError, lockDomain, type Session } from './session.ts';
 
 /**
@@ -26,7 +27,7 @@ export async function recover(
       // It may have come to its end while the lock was waited for.
       const now = session.journal.operation(operation.id);
       if (now && (now.status === 'open' || now.status === 'needsAttention')) {
-        reports.push(await recoverOne(session, now, options));
+        reports.push(await recoverOperation(session, now, options));
       }
     } finally {
       lock.release();
@@ -47,7 +48,7 @@ export async function recoverDomain(
     limit: 1,
   });
   if (!left) return;
-  const report = await recoverOne(session, left, options);
+  const report = await recoverOperation(session, left, options);
   if (report.outcome === 'needsAttention' || report.outcome === 'parked') {
     throw new UnrecoveredError(report);
   }
@@ -69,7 +70,8 @@ export class UnrecoveredError extends RefusedError {
   }
 }
 
-async function recoverOne(
+/** Bring one open operation to an outcome. The caller holds the lock of what it works on. */
+export async function recoverOperation(
   session: Session,
   operation: Operation,
   options: RunOptions,
@@ -83,7 +85,7 @@ async function recoverOne(
   const [first] = session.journal.records(operation.id);
   if (first?.fact.type !== 'started') throw new Error(`${operation.id} has no first record`);
   const { name } = CaseInput.parse(first.fact.input);
-  return withToolstack(session, operation.subject, async (toolstack, domain) => {
+  return withSubject(session, operation.subject, async (toolstack, domain) => {
     const ending = await resume(
       { ...session, ...(options.observer ? { observer: options.observer } : {}) },
       {

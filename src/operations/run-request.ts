@@ -43,30 +43,50 @@ export async function runRequest(
   const lock = await lockDomain(session, request.domain, options);
   try {
     await recoverDomain(session, request.domain, options);
-    return await withToolstack(session, request.domain, async (toolstack, domain) => {
-      const plan = await makePlan(session, toolstack, domain, request);
-      if (plan.refusals.length > 0) throw new RefusedError(plan.refusals);
-      const { stepsOf, hostSteps, start } = await planners();
-      const steps = hostSteps({ ...session, toolstack });
-      options.observer?.planned?.(plan, options.observer ? stepsOf(plan, steps) : []);
-      const ending = await start(
-        { ...session, ...(options.observer ? { observer: options.observer } : {}) },
-        {
-          saga: plan.saga,
-          steps,
-          id: plan.operation,
-          subject: domain.name,
-          input: plan.input,
-          deadlines: plan.deadlines,
-          ...(options.abort ? { abort: options.abort } : {}),
-          ...(options.park ? { park: options.park } : {}),
-        },
-      );
-      return reportOf(ending, domain.name, plan.input.name, plan.saga.id);
-    });
+    return await runUnderLock(session, request, options);
   } finally {
     lock.release();
   }
+}
+
+/** The same for a caller that holds the domain's lock, and has seen to it that no operation is open. */
+export function runUnderLock(
+  session: Session,
+  request: Request,
+  options: RunOptions,
+): Promise<Report> {
+  return withToolstack(session, request.domain, async (toolstack, domain) => {
+    const plan = await makePlan(session, toolstack, domain, request);
+    if (plan.refusals.length > 0) throw new RefusedError(plan.refusals);
+    return runPlan(session, toolstack, plan, options);
+  });
+}
+
+/** Run what was decided, to an outcome. The caller holds the lock of what it works on. */
+export async function runPlan(
+  session: Session,
+  toolstack: Toolstack,
+  plan: Plan,
+  options: RunOptions,
+): Promise<Report> {
+  const { stepsOf, hostSteps, start } = await planners();
+  const steps = hostSteps({ ...session, toolstack });
+  options.observer?.planned?.(plan, options.observer ? stepsOf(plan, steps) : []);
+  const { domain, name } = plan.input;
+  const ending = await start(
+    { ...session, ...(options.observer ? { observer: options.observer } : {}) },
+    {
+      saga: plan.saga,
+      steps,
+      id: plan.operation,
+      subject: domain,
+      input: plan.input,
+      deadlines: plan.deadlines,
+      ...(options.abort ? { abort: options.abort } : {}),
+      ...(options.park ? { park: options.park } : {}),
+    },
+  );
+  return reportOf(ending, domain, name, plan.saga.id);
 }
 
 /** Plan a request without running it. Touches nothing; takes no lock, so that it can be asked any time. */
@@ -119,15 +139,12 @@ async function makePlan(
   const { images, catalog, clock } = session;
   const sources = { toolstack, images, catalog, context: freeContext() };
   const ask = { agent: mayFreeze(request) };
-  // Loaded while the domain answers.
-  const [facts, { planOf }] = await Promise.all([
-    toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), ask)),
-    planners(),
-  ]);
+  const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), ask));
+  const { planOf } = await planners();
   return planOf(request, facts);
 }
 
-/** What decides and acts is a third of all code: it is loaded when there is something to plan. */
+/** What decides and acts is a third of all code: it is loaded when the domain has been asked. */
 async function planners() {
   const { planOf, stepsOf } = await import('../plan/plan.ts');
   const { hostSteps } = await import('../steps/index.ts');

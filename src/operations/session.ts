@@ -4,8 +4,10 @@ import { sleep } from '../engine/clock.ts';
 import type { Who } from '../engine/fact.ts';
 import type { Failpoints } from '../engine/failpoint.ts';
 import type { Lock, Locks } from '../engine/lock.ts';
+import type { Watchdog } from '../engine/watchdog.ts';
 import type { Journal, Operation, Projection } from '../journal/port.ts';
 import type { Images } from '../storages/port.ts';
+import { processAlive } from '../tools/process.ts';
 import type { CallContext, Toolstack } from '../toolstacks/port.ts';
 
 /** Everything that operations on this host share. Real, or simulated as a whole. */
@@ -18,6 +20,7 @@ export interface Session {
   readonly locks: Locks;
   readonly images: Images;
   readonly failpoints: Failpoints;
+  readonly watchdog?: Watchdog;
   openToolstack(domain: Domain): Promise<Toolstack>;
   close(): void;
 }
@@ -44,24 +47,43 @@ export interface Waiting {
   readonly signal?: AbortSignal;
 }
 
-const POLL_MS = 200;
+/** From short to long: a process that was killed lets go at once, one at work does not. */
+const POLL_MIN_MS = 5;
+const POLL_MAX_MS = 200;
 
-/** Take a domain's lock. Throws BusyError where another process has it for longer than one waits. */
+/** A command typed right after a crash is not told that its domain is busy with the watchdog's recovery. */
+const RECOVERY_MS = 10_000;
+
+/**
+ * Take a domain's lock. Throws BusyError where another process has it for longer than one waits.
+ * A recovery of what a dead process left is waited for in any case: it would be the first thing to do.
+ */
 export async function lockDomain(
-  { locks, clock, journal }: Session,
+  session: Session,
   domain: string,
   { waitMs = 0, signal }: Waiting,
 ): Promise<Lock> {
-  const until = clock.monotonicMs() + waitMs;
-  for (;;) {
+  const { locks, clock, journal } = session;
+  let until = clock.monotonicMs() + waitMs;
+  for (let pollMs = POLL_MIN_MS; ; pollMs = Math.min(2 * pollMs, POLL_MAX_MS)) {
     const lock = locks.tryAcquire(domain);
     if (lock) return lock;
+    if (pollMs === POLL_MIN_MS && beingRecovered(session, domain)) {
+      until = Math.max(until, clock.monotonicMs() + RECOVERY_MS);
+    }
     if (clock.monotonicMs() >= until || signal?.aborted) {
       const [holder] = journal.operations({ subject: domain, status: ['open'], limit: 1 });
       throw new BusyError(domain, holder);
     }
-    await sleep(clock, POLL_MS, signal);
+    await sleep(clock, pollMs, signal);
   }
+}
+
+/** The process that began the domain's open operation is gone: whoever has the lock is recovering it. */
+function beingRecovered({ journal }: Session, domain: string): boolean {
+  const [open] = journal.operations({ subject: domain, status: ['open'], limit: 1 });
+  const fact = open && journal.records(open.id)[0]?.fact;
+  return fact?.type === 'started' && !processAlive(fact.who.pid);
 }
 
 /** The context of calls that belong to no operation: they ask, or start and stop a domain. */

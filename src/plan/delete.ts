@@ -24,7 +24,8 @@ export function draftDelete(request: DeleteRequest, facts: Survey): Draft {
   const victims = victimsOf(target, extent, facts.snapshots);
   const names = new Set(victims.map(({ name }) => name));
   const staying = facts.snapshots.filter(({ name }) => !names.has(name));
-  const merges = domain.disks.map(disk => mergesOf(disk, victims, staying, facts));
+  const back = request.back ?? false;
+  const merges = domain.disks.map(disk => mergesOf(disk, victims, staying, facts, back));
   const replaced = new Map(merges.flatMap(merge => [...merge.replaced]));
   const trash = merges.flatMap(merge => merge.trash);
   const runBefore = runStateOf(view.runState);
@@ -118,6 +119,7 @@ function mergesOf(
   victims: readonly Snapshot[],
   staying: readonly Snapshot[],
   facts: Survey,
+  back: boolean,
 ): MergeAnswer {
   const of = (snapshots: readonly Snapshot[]) =>
     snapshots
@@ -138,6 +140,7 @@ function mergesOf(
     pinned: new Set(pinned.map(({ image }) => image.path)),
     liveChain: live.map(({ path }) => path),
     freeBytes: path => facts.free.get(dirname(path)) ?? 0,
+    back,
   });
 }
 

@@ -14,6 +14,8 @@ export interface MergeQuestion {
   /** Paths of the running chain, head first; empty while the domain is off. */
   readonly liveChain: readonly string[];
   readonly freeBytes: (path: string) => number;
+  /** Rather downward: the disk's head is to lie where the victim lies. */
+  readonly back?: boolean;
 }
 
 /** How the images of one disk are brought together. */
@@ -94,7 +96,8 @@ function planSpan(
   const downBytes = sum([top, ...between.slice(0, -1)]);
   const obstacle = whyNotDown(question, span, spans);
   const noSpace = freeBytes(top.volume.path) < upBytes;
-  const downward = obstacle === undefined && (downBytes * 2 < upBytes || noSpace);
+  const back = question.back === true;
+  const downward = obstacle === undefined && (back || downBytes * 2 < upBytes || noSpace);
   const common = {
     device,
     top: top.volume,
@@ -103,9 +106,11 @@ function planSpan(
   };
   const way = downward ? 'down' : 'up';
   const reason = downward
-    ? noSpace
-      ? `there is no space to copy ${mebibytes(upBytes)} up`
-      : `${mebibytes(downBytes)} go down where ${mebibytes(upBytes)} would go up`
+    ? back
+      ? 'the disk is to be written where it was before'
+      : noSpace
+        ? `there is no space to copy ${mebibytes(upBytes)} up`
+        : `${mebibytes(downBytes)} go down where ${mebibytes(upBytes)} would go up`
     : (obstacle ??
       `copying ${mebibytes(upBytes)} up leaves the victim untouched and can be called off`);
   return {

@@ -22,7 +22,7 @@ export interface Plan {
   readonly notes: readonly Note[];
   readonly bytesToMove: number;
   readonly space: readonly SpaceNeed[];
-  readonly conditions: Draft['conditions'];
+  readonly conditions: Draft['conditions'] | { readonly operation: 'repair' | 'gc' };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { DiskMode } from '../catalog/model.ts';
+import type { RevertInput } from '../steps/input.ts';
 
 /** What a user asks for, as typed; nothing is decided yet. */
 export type Request = CreateRequest | RevertRequest | DeleteRequest;
@@ -22,6 +23,10 @@ export interface RevertRequest {
   readonly domain: string;
   readonly name: string;
   readonly runAfter?: 'running' | 'paused' | 'off' | undefined;
+  /** The checkpoint that was taken right before it. */
+  readonly safety?: RevertInput['safety'];
+  /** The revert that this one takes back. */
+  readonly undoes?: RevertInput['undoes'];
 }
 
 /** `domsnap delete`. */
@@ -30,4 +35,6 @@ export interface DeleteRequest {
   readonly domain: string;
   readonly name: string;
   readonly extent?: 'one' | 'children' | 'children-only' | undefined;
+  /** Rather write what stands on the victim down into it, so that the heads come to lie where they were. */
+  readonly back?: boolean | undefined;
 }

@@ -40,6 +40,8 @@ export function draftRevert(request: RevertRequest, facts: Survey): Draft {
     disks,
     memory,
     abandoned: { ...abandoned, operation },
+    ...(request.safety ? { safety: request.safety } : {}),
+    ...(request.undoes ? { undoes: request.undoes } : {}),
   };
   notes.push({
     what: `what the disks hold now stays in the tree as ${abandoned.name}`,

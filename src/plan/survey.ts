@@ -152,7 +152,7 @@ export function commonRefusals({ domain, view, unreadable, holders, ...rest }: S
       say(
         'stale-head',
         `${device} of ${domain.name} writes to ${writesTo ?? 'no image'}, but is recorded on ${head.path}`,
-        `start the domain with 'domsnap domain start ${domain.name}'; nothing else knows its heads`,
+        `'domsnap doctor ${domain.name}' says which of the two is right, and what to do`,
       );
     }
     const why = unreadable.get(head.path);
@@ -174,7 +174,7 @@ export function commonRefusals({ domain, view, unreadable, holders, ...rest }: S
     say(
       'foreign-job',
       `${domain.name} has the block job ${job.id} (${job.kind}, ${job.status}), which no open operation owns`,
-      'let it end, or cancel it in the monitor',
+      `let it end, or cancel it in the monitor; 'domsnap doctor ${domain.name}' says more`,
     );
   }
   return refusals;

@@ -25,6 +25,7 @@ import { discardHeads, prepareHeads } from './prepare-heads.ts';
 import { publish } from './publish.ts';
 import { recordHeads } from './record-heads.ts';
 import { releaseReservation } from './release-reservation.ts';
+import { correctHeads, endJobs, purgeTrash, thawFileSystems, trashOrphans } from './repairs.ts';
 import { reserve } from './reserve.ts';
 import { snapshotDisks } from './snapshot-disks.ts';
 import { loadMemory, startDomain } from './start-domain.ts';
@@ -79,6 +80,11 @@ const STEPS = {
   deleteTags,
   trashImages,
   forget,
+  thawFileSystems,
+  endJobs,
+  correctHeads,
+  trashOrphans,
+  purgeTrash,
 } satisfies Record<StepName, (host: Host) => HostStep>;
 
 /** The steps of all machines, acting on one host. */

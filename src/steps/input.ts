@@ -67,6 +67,17 @@ export const RevertInput = Common.extend({
   memory: Memory.nullable(),
   /** The node that keeps what the disks held; null where nothing had been written since. */
   abandoned: Snapshot.nullable(),
+  /** The checkpoint that was taken right before, so that memory can be brought back, too. */
+  safety: z.object({ name: z.string(), operation: z.string() }).optional(),
+  /** It takes back another revert; the node that it goes to is then dissolved. */
+  undoes: z
+    .object({
+      operation: z.string(),
+      /** The operation that made the node: a name may be used again. */
+      node: z.string(),
+      extent: z.enum(['one', 'children']),
+    })
+    .optional(),
 });
 export type RevertInput = z.infer<typeof RevertInput>;
 
@@ -108,8 +119,42 @@ export const headMerges = ({ mergesDown, heads }: DeleteInput): readonly Planned
       live && heads.some(disk => disk.device === device && disk.head.path === base?.path),
   );
 
+/** One repair of a domain; `name` is the code of the finding. */
+export const RepairInput = Common.extend({
+  operation: z.literal('repair'),
+  /** Block jobs to end. */
+  jobs: z.array(z.string()),
+  /** The heads to record, as the running domain has them. */
+  heads: z.array(DomainDisk),
+  /** Files to move to the trash. */
+  orphans: z.array(z.string()),
+});
+export type RepairInput = z.infer<typeof RepairInput>;
+
+/** What `gc` removes for good. It works on the host, not on a domain. */
+export const GcInput = Common.extend({
+  operation: z.literal('gc'),
+  files: z.array(
+    z.object({
+      /** The trash folder beside the images. */
+      folder: z.string(),
+      /** The operation that put it there: the name of the folder within. */
+      operation: z.string(),
+      name: z.string(),
+      bytes: z.number(),
+    }),
+  ),
+});
+export type GcInput = z.infer<typeof GcInput>;
+
 /** The plan of any operation. */
-export const CaseInput = z.discriminatedUnion('operation', [CreateInput, RevertInput, DeleteInput]);
+export const CaseInput = z.discriminatedUnion('operation', [
+  CreateInput,
+  RevertInput,
+  DeleteInput,
+  RepairInput,
+  GcInput,
+]);
 export type CaseInput = z.infer<typeof CaseInput>;
 
 /** The name of a block job: one for each device and operation, so that the next life finds it. */

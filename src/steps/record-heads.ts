@@ -42,6 +42,9 @@ export function headsAfter(input: CaseInput): readonly DomainDisk[] {
     case 'revert':
       return input.disks.map(({ device, head, newHead }) => ({ device, head: newHead ?? head }));
     case 'delete':
+    case 'repair':
       return input.heads;
+    case 'gc':
+      return [];
   }
 }

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../engine/clock.ts';
 import type { Json } from '../engine/json.ts';
 import { StepError } from '../engine/step.ts';
@@ -23,6 +23,7 @@ import {
   repoint,
 } from './overlay.ts';
 import type { ImageDeed, Images } from './port.ts';
+import { purge } from './purge.ts';
 import {
   applyArgv,
   applyTag,
@@ -91,6 +92,8 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
       return;
     case 'trash':
       return trash(deed.path, deed.operation, clock.now(), context);
+    case 'purge':
+      return purge(deed, context);
   }
 }
 
@@ -98,6 +101,7 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
 function writtenBy(deed: ImageDeed): string[] {
   switch (deed.do) {
     case 'prepareTrash':
+    case 'purge':
       return [];
     case 'createFile':
     case 'trash':
@@ -147,6 +151,8 @@ function preview(deed: ImageDeed): readonly Command[] {
       return [];
     case 'trash':
       return [file('move', deed.path, `${trashFolder(deed.path, deed.operation)}/`)];
+    case 'purge':
+      return [file('remove', join(deed.folder, deed.operation, deed.name))];
   }
 }
 

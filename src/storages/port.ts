@@ -43,7 +43,14 @@ export type ImageDeed =
   /** Everything about `trash` that can be done before the guest stands still. */
   | { readonly do: 'prepareTrash'; readonly path: string; readonly operation: string }
   /** Move a file to the trash folder beside it, under the operation's id, with a manifest. */
-  | { readonly do: 'trash'; readonly path: string; readonly operation: string };
+  | { readonly do: 'trash'; readonly path: string; readonly operation: string }
+  /** Remove a file from a trash folder for good, and what is then empty. For `gc` alone. */
+  | {
+      readonly do: 'purge';
+      readonly folder: string;
+      readonly operation: string;
+      readonly name: string;
+    };
 
 /** Images on this host, by the tools of their formats. Errors are StepErrors. */
 export interface Images {

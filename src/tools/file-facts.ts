@@ -94,6 +94,12 @@ export function openFiles(): ReadonlyMap<string, readonly number[]> {
   return found;
 }
 
+/** The file or device behind a name, as `openFiles` names it; undefined where there is none. */
+export async function identityOf(path: string): Promise<string | undefined> {
+  const found = await stat(path, bigint).catch(() => undefined);
+  return found && identity(found);
+}
+
 const bigint = { bigint: true } as const;
 
 async function statOf(path: string): Promise<BigIntStats> {

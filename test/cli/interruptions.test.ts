@@ -26,6 +26,18 @@ test('Ctrl-C calls a create off: exit 4, the guest runs, nothing is left behind'
   expect(snapshots).toEqual([]);
 });
 
+test('a terminal that closes hangs up twice, and means it once: all goes back, nothing stays open', async () => {
+  const here = await running();
+  const create = here.start(['create', 'web1', 's1']);
+  await create.shows('reserve');
+  process.kill(create.pid, 'SIGHUP');
+  await create.shows('SIGHUP: calling off');
+  process.kill(create.pid, 'SIGHUP');
+  const { exit, stderr } = await create.ended;
+  expect(exit, stderr).toBe(4);
+  expect(images(here).sort()).toEqual(['vda.qcow2', 'vdb.raw']);
+});
+
 test('Ctrl-C behind the pivot comes too late: it says so, and finishes', async () => {
   const here = await running();
   await here.run(['create', 'web1', 's1']);
@@ -75,6 +87,28 @@ test('a domsnap that is killed leaves an open operation; recover takes it back, 
   const again = await here.run(['recover', id]);
   expect(again).toMatchObject({ exit: 0, stdout: `nothing to do: ${id} is rolledBack\n` });
   expect(images(here).sort()).toEqual(['vda.qcow2', 'vdb.raw']);
+});
+
+test('a domsnap that is killed has its operation taken back, and nobody types anything', async () => {
+  const here = await running();
+  const env = { DOMSNAP_FAILPOINT: 'startCapture:after', DOMSNAP_WATCHDOG: '10' };
+  expect((await here.run(['create', 'web1', 's1'], env)).exit).toBe('SIGKILL');
+  const status = async () =>
+    schema.LogJson.parse(await here.json(['log'])).operations.map(operation => operation.status);
+  await expect.poll(status, { timeout: 20_000 }).toEqual(['rolledBack']);
+  const { view } = schema.DomainShowJson.parse(await here.json(['domain', 'show', 'web1']));
+  expect(view.runState).toBe('running');
+  expect(images(here).sort()).toEqual(['vda.qcow2', 'vdb.raw']);
+});
+
+test('a command typed while the watchdog recovers waits for it, and is not told that the domain is busy', async () => {
+  const here = await running();
+  const env = { DOMSNAP_FAILPOINT: 'snapshotDisks:after', DOMSNAP_WATCHDOG: '10' };
+  await here.run(['create', 'web1', 's1'], env);
+  // Neither path may end in exit 6: the watchdog is quicker than the command here, or it is not.
+  await new Promise(resolve => setTimeout(resolve, 150));
+  const { exit, stderr } = await here.run(['create', 'web1', 's2']);
+  expect(exit, stderr).toBe(0);
 });
 
 test('what a dead domsnap left open is brought to its end before anything new is begun', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CATALOGUE } from '../../machines/index.ts';
+import { MACHINES } from '../../machines/index.ts';
 import { type Saga, saga } from '../../machines/saga.ts';
 import { graphOf } from '../../src/diagrams/graph.ts';
 import { attentionCauses, lanesOf } from '../../src/diagrams/lanes.ts';
@@ -73,7 +73,7 @@ describe('the graph of a machine', () => {
   });
 });
 
-describe.each([...CATALOGUE.values()].map(it => [it.id, it] as const))(
+describe.each([...MACHINES.values()].map(it => [it.id, it] as const))(
   'the graph of %s',
   (_, it) => {
     const graph = graphOf(it);

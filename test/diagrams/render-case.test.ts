@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { CATALOGUE } from '../../machines/index.ts';
+import { MACHINES } from '../../machines/index.ts';
 import type { StateMeta } from '../../machines/saga.ts';
 import { graphOf, type SagaGraph } from '../../src/diagrams/graph.ts';
 import { lanesOf } from '../../src/diagrams/lanes.ts';
@@ -7,7 +7,7 @@ import { layoutOf } from '../../src/diagrams/layout.ts';
 import { renderCase } from '../../src/diagrams/render-case.ts';
 import { wrap } from '../../src/diagrams/text.ts';
 
-const CASES = [...CATALOGUE.values()].map(it => [it.id, it] as const);
+const CASES = [...MACHINES.values()].map(it => [it.id, it] as const);
 
 /** The groups of an SVG by their titles, with the text that stands in each. */
 function groupsOf(svg: string): Map<string, string> {
@@ -97,7 +97,7 @@ describe.each(CASES)('the diagram of %s', (_, it) => {
 });
 
 test('the same machine gives the same bytes', async () => {
-  const it = CATALOGUE.get('create.live.background.external');
+  const it = MACHINES.get('create.live.background.external');
   if (!it) throw new Error('the case is gone');
   for (const format of ['svg', 'mermaid', 'json'] as const) {
     expect(await renderCase(it, format)).toBe(await renderCase(it, format));

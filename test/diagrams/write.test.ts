@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { CATALOGUE, machineOf } from '../../machines/index.ts';
+import { MACHINES, machineOf } from '../../machines/index.ts';
 import { diagramFiles, driftOf, writeDiagrams } from '../../src/diagrams/write.ts';
 
 const create = machineOf('create.offline.disk-only.internal', 1);
@@ -62,10 +62,10 @@ test('a folder that is not there misses every file', async () => {
 });
 
 test('the README tells each case’s story and shows its image', async () => {
-  const files = await diagramFiles([...CATALOGUE.values()]);
+  const files = await diagramFiles([...MACHINES.values()]);
   const readme = files.get('README.md') ?? '';
   const page = files.get('index.html') ?? '';
-  for (const { id, title } of CATALOGUE.values()) {
+  for (const { id, title } of MACHINES.values()) {
     const operation = id.split('.')[0];
     expect(readme).toContain(`### ${id}\n\n**${title}.** `);
     expect(readme).toContain(`](${operation}/${id}.svg)`);

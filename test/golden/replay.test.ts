@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { CATALOGUE, machineOf } from '../../machines/index.ts';
+import { MACHINES, machineOf } from '../../machines/index.ts';
 import { decisionsOf, type Golden } from './journal-of-run.ts';
 import { goldenRuns } from './runs.ts';
 
@@ -10,7 +10,7 @@ const fileOf = (id: string, version: number) => new URL(`${id}.v${version}.json`
 const textOf = (golden: Golden) => `${JSON.stringify(golden, null, 1)}\n`;
 
 if (process.env.DOMSNAP_WRITE_GOLDEN === '1') {
-  for (const saga of CATALOGUE.values()) {
+  for (const saga of MACHINES.values()) {
     writeFileSync(fileOf(saga.id, saga.version), textOf(await goldenRuns(saga)));
   }
 }
@@ -20,7 +20,7 @@ const goldenOf = (name: string) =>
   JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Golden;
 
 test('every case has a golden journal of its present version', () => {
-  const wanted = [...CATALOGUE.values()].map(({ id, version }) => `${id}.v${version}.json`);
+  const wanted = [...MACHINES.values()].map(({ id, version }) => `${id}.v${version}.json`);
   expect(wanted.filter(name => !names.includes(name))).toEqual([]);
 });
 

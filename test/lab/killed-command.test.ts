@@ -18,7 +18,8 @@ const command = (args: readonly string[], failpoint?: string) =>
   new Promise<{ code: number | null; signal: string | null; stderr: string }>(resolve => {
     const env = { ...process.env, DOMSNAP_HOME: world.session.home, NO_COLOR: '1' };
     const child = spawn(process.execPath, [CLI, ...args], {
-      env: failpoint ? { ...env, DOMSNAP_FAILPOINT: failpoint } : env,
+      // Without its watchdog, which would recover before the test has looked.
+      env: failpoint ? { ...env, DOMSNAP_FAILPOINT: failpoint, DOMSNAP_WATCHDOG: 'off' } : env,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let stderr = '';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CATALOGUE } from '../../machines/index.ts';
+import { MACHINES } from '../../machines/index.ts';
 import { deadlineOf, OUTCOMES, type Saga, undoState } from '../../machines/saga.ts';
 import { VOCABULARY } from '../../machines/vocabulary.ts';
 import { ENDS, type Place, placesOf } from './explore.ts';
@@ -24,7 +24,7 @@ function broken(saga: Saga, breaks: (visit: Visit) => boolean): string[] {
 
 const isEnd = ({ place }: Visit) => place.state === 'committed' || place.state === 'rolledBack';
 
-describe.each([...CATALOGUE.values()].map(saga => ({ id: saga.id, saga })))('$id', ({ saga }) => {
+describe.each([...MACHINES.values()].map(saga => ({ id: saga.id, saga })))('$id', ({ saga }) => {
   test('names only effects of the vocabulary', () => {
     const names = saga.steps.flatMap(step =>
       step.undo ? [step.name, step.undo.name] : [step.name],

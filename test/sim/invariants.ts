@@ -1,5 +1,6 @@
 import type { Volume } from '../../src/catalog/model.ts';
 import type { Ending } from '../../src/engine/run.ts';
+import type { CaseInput } from '../../src/steps/input.ts';
 import { COUNT_BLOCK } from './guest.ts';
 import { DOMAIN, type SimHost } from './sim-host.ts';
 
@@ -7,7 +8,7 @@ import { DOMAIN, type SimHost } from './sim-host.ts';
 export interface Expectation {
   readonly ending: Ending;
   readonly input: {
-    readonly operation: 'create' | 'revert' | 'delete';
+    readonly operation: CaseInput['operation'];
     readonly name: string;
     readonly runBefore: string;
     readonly runAfter: string;

@@ -125,6 +125,9 @@ async function perform(life: Life, deed: ImageDeed, context: CallContext): Promi
       return;
     case 'trash':
       return trash(life, deed.path, deed.operation, context);
+    case 'purge':
+      store.files.delete(`${deed.folder}/${deed.operation}/${deed.name}`);
+      return life.moment(deed.do, context);
   }
 }
 

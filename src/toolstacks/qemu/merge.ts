@@ -124,7 +124,7 @@ export async function closeMerges(
   await conclude(life, ids, context);
   const view = await viewBlocks(life);
   await flush(life, basesOf(view, merges));
-  await closeStale(life, view);
+  await closeStale(life);
   return { closed: merges.length };
 }
 
@@ -179,7 +179,7 @@ async function finish(
   );
   await conclude(life, ids, context);
   await flushTargets(life, merges);
-  await closeStale(life, await viewBlocks(life));
+  await closeStale(life);
 }
 
 /** What the jobs have written must be in the files before a header relies on it, or a file goes. */

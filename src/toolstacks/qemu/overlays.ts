@@ -116,9 +116,15 @@ export function tagsOf({ chains }: BlockView): Record<string, readonly string[]>
  * Close the images of domsnap's own naming that nothing uses any more: QEMU keeps what it was told to
  * open, and with it the lock. Nothing of another's is touched.
  */
-export async function closeStale({ monitor, devices }: Life, { images }: BlockView): Promise<void> {
-  const stale = images.filter(({ name, used }) => !used && isOwnNode(name, devices));
-  await monitor.send(stale.map(({ name }) => commands.detach(name)));
+export async function closeStale(life: Life): Promise<void> {
+  const { monitor, devices } = life;
+  for (;;) {
+    const { images } = await viewBlocks(life);
+    const stale = images.filter(({ name, used }) => !used && isOwnNode(name, devices));
+    if (stale.length === 0) return;
+    await monitor.send(stale.map(({ name }) => commands.detach(name)));
+    // What a stale one stood on may be stale as well.
+  }
 }
 
 /** The image that a device writes to. Throws StepError `no-disk`. */
