@@ -83,14 +83,37 @@ export const REPAIRS: ReadonlyMap<string, Saga> = new Map(
 /** Every machine that there is. */
 export const MACHINES: ReadonlyMap<string, Saga> = new Map([...CATALOGUE, ...REPAIRS]);
 
-/** Find the machine of a recorded operation. Throws where this domsnap does not have it. */
-export function machineOf(id: string, version: number): Saga {
-  const saga = MACHINES.get(id);
-  if (!saga) throw new Error(`this domsnap has no case ${id}`);
-  if (saga.version !== version) {
-    throw new Error(
-      `the case ${id} was begun in version ${version}, this domsnap has ${saga.version}`,
-    );
+/**
+ * Machines of earlier releases, each as it was: an operation that was begun by one goes on under it, for
+ * its records make sense to no other. A case that changes moves here with its version, in a file of its
+ * own (`machines/earlier/`), and stays as long as an operation of it may be open anywhere.
+ */
+export const EARLIER: readonly Saga[] = [];
+
+/** Find the machine of a recorded operation. Throws UnknownMachineError. */
+export const machineOf = (id: string, version: number): Saga =>
+  findMachine([...MACHINES.values(), ...EARLIER], id, version);
+
+/** The same, among the machines that are given. */
+export function findMachine(machines: Iterable<Saga>, id: string, version: number): Saga {
+  let newest = 0;
+  for (const saga of machines) {
+    if (saga.id !== id) continue;
+    if (saga.version === version) return saga;
+    newest = Math.max(newest, saga.version);
   }
-  return saga;
+  throw new UnknownMachineError(id, version, newest);
+}
+
+/** An operation was begun by another domsnap than this one, which cannot go on with it unharmed. */
+export class UnknownMachineError extends Error {
+  override readonly name = 'UnknownMachineError';
+  /** The other one is newer. */
+  readonly newer: boolean;
+
+  constructor(id: string, version: number, newest: number) {
+    const has = newest === 0 ? 'does not have it' : `has version ${newest}`;
+    super(`the case ${id} was begun in version ${version}; this domsnap ${has}`);
+    this.newer = newest === 0 || version > newest;
+  }
 }

@@ -49,12 +49,12 @@ export function memoryCatalog(): MemoryCatalog {
           break;
       }
     },
-    save: () => structuredClone({ domains, snapshots }),
+    // Domains and snapshots are replaced, never changed: whoever holds one may keep it.
+    save: () => ({ domains: new Map(domains), snapshots: new Map(snapshots) }),
     load(saved) {
-      ({ domains, snapshots } = structuredClone(saved) as {
-        domains: typeof domains;
-        snapshots: typeof snapshots;
-      });
+      const then = saved as { domains: typeof domains; snapshots: typeof snapshots };
+      domains = new Map(then.domains);
+      snapshots = new Map(then.snapshots);
     },
   };
 }

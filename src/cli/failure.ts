@@ -41,6 +41,10 @@ export function failureOf(error: unknown): Failure {
     const hint = 'name another folder by --home or DOMSNAP_HOME';
     return failure(EXIT.refused, 'bad-home', error.message, hint);
   }
+  if (error instanceof Error && error.name === 'UnknownMachineError') {
+    const hint = 'run the domsnap that began it, or a newer one; this one has not touched it';
+    return failure(EXIT.attention, 'unknown-machine', error.message, hint);
+  }
   if (error instanceof StepError) {
     const exit = error.code === 'bad-domain-file' ? EXIT.usage : EXIT.refused;
     return failure(exit, error.code, error.message, '');
@@ -114,8 +118,8 @@ function damaged({ message, path }: DamagedError): Failure {
   const now = [
     'Nothing was written, here or elsewhere. The guests and their images are as they were, and run on.',
     `Safe: to read; 'qemu-img info -U --backing-chain IMAGE' shows an image, its bases and its snapshots.`,
-    'Not safe: to start a domain by hand on images other than its last, or to remove any image, since',
-    'what stands on what is written down nowhere else but in the images themselves.',
+    'Not safe: to remove an image, or to start a domain by hand: on which images it belongs may be',
+    'written down in this journal alone.',
   ].join('\n');
   return failure(EXIT.attention, 'damaged-journal', message, hint, now);
 }

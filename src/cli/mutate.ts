@@ -72,7 +72,7 @@ export async function watched(
   } catch (error) {
     tell = () => tellFailure(failed(error, signals, seen), call.json);
   } finally {
-    signals.release();
+    signals.settle();
     await progress.close();
   }
   return tell();

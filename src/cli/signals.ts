@@ -6,8 +6,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export interface Interrupts {
   readonly abort: AbortSignal;
   readonly park: AbortSignal;
-  /** Let signals do again what they do by default. */
-  release(): void;
+  /** The operation is over: a signal that comes now must not keep its result from being told. */
+  settle(): void;
 }
 
 /** How the operation stands, when a signal comes. */
@@ -28,7 +28,9 @@ export function interrupts(
   const abort = new AbortController();
   const park = new AbortController();
   let count = 0;
+  let over = false;
   const onSignal = (signal: NodeJS.Signals) => {
+    if (over) return;
     if (signal === 'SIGHUP' && count > 0) return;
     count += 1;
     if (count > 1) {
@@ -52,8 +54,8 @@ export function interrupts(
   return {
     abort: abort.signal,
     park: park.signal,
-    release() {
-      for (const signal of SIGNALS) process.off(signal, onSignal);
+    settle() {
+      over = true;
     },
   };
 }

@@ -14,6 +14,7 @@ export async function recover(
   options: RunOptions = {},
 ): Promise<readonly Report[]> {
   const reports: Report[] = [];
+  let foreign: unknown;
   for (const operation of openOperations(session, id)) {
     let lock: Awaited<ReturnType<typeof lockDomain>>;
     try {
@@ -29,10 +30,15 @@ export async function recover(
       if (now && (now.status === 'open' || now.status === 'needsAttention')) {
         reports.push(await recoverOperation(session, now, options));
       }
+    } catch (error) {
+      // One that another domsnap began must not keep the others from their end.
+      if (!(error instanceof Error) || error.name !== 'UnknownMachineError') throw error;
+      foreign ??= error;
     } finally {
       lock.release();
     }
   }
+  if (foreign) throw foreign;
   return reports;
 }
 

@@ -125,15 +125,22 @@ function mergesOf(
     snapshots
       .flatMap(({ disks }) => disks)
       .filter(disk => disk.device === device && disk.mode !== 'none');
-  const needed = new Set([head.path, ...of(staying).map(({ image }) => image.path)]);
-  const removed = new Set(
-    of(victims)
-      .map(({ image }) => image.path)
-      .filter(path => !needed.has(path)),
-  );
   const pinned = of(staying).filter(({ mode }) => mode === 'internal');
+  // An internal snapshot reads through its image to the bases: to exchange them would change what it holds.
+  const held = new Set(pinned.flatMap(({ image }) => basesOf(image.path, facts)));
+  const needed = new Set([head.path, ...of(staying).map(({ image }) => image.path)]);
+  const unneeded = of(victims)
+    .map(({ image }) => image.path)
+    .filter(path => !needed.has(path));
+  const removed = new Set(unneeded.filter(path => !held.has(path)));
+  const notes = [...new Set(unneeded)]
+    .filter(path => held.has(path))
+    .map(path => ({
+      what: `${device}: ${path} stays`,
+      why: 'internal snapshots that stay in an image above it read through to it',
+    }));
   const live = facts.view.disks.find(disk => disk.device === device)?.chain ?? [];
-  return planMerges({
+  const answer = planMerges({
     device,
     images: facts.images,
     removed,
@@ -142,6 +149,13 @@ function mergesOf(
     freeBytes: path => facts.free.get(dirname(path)) ?? 0,
     back,
   });
+  return { ...answer, notes: [...notes, ...answer.notes] };
+}
+
+/** All images below one. */
+function basesOf(path: string, facts: Survey): string[] {
+  const base = facts.images.get(path)?.backing;
+  return base ? [base.path, ...basesOf(base.path, facts)] : [];
 }
 
 /** Internal snapshots of the victims, of images that stay. */

@@ -9,20 +9,27 @@ const NAME_BYTES_MAX = 128;
 export function checkName(kind: 'snapshot' | 'domain', name: string): string {
   const wrong = whatIsWrong(name);
   if (wrong) {
-    const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name);
+    const shown = spelled(name.length > 40 ? `${name.slice(0, 40)}…` : name);
     throw misused('bad-name', `the ${kind} name ${shown} ${wrong}`, `choose another name`);
   }
   return name;
 }
 
+/** Control characters, and those that reorder or hide text on a terminal. */
+const UNSEEN = /[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069\u200B-\u200F\uFEFF]/gu;
+
+/** As a person can see it: JSON leaves some characters as they are that a terminal acts upon. */
+const spelled = (name: string): string =>
+  JSON.stringify(name).replace(
+    UNSEEN,
+    unseen => `\\u${(unseen.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  );
+
 function whatIsWrong(name: string): string | undefined {
   if (name === '') return 'is empty';
   if (name.includes('\uFFFD') || !name.isWellFormed()) return 'is not valid UTF-8';
   if (/[/\\]/.test(name)) return 'has a path separator';
-  // Control characters, and those that reorder or hide text on a terminal.
-  if (/[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069\u200B-\u200F\uFEFF]/u.test(name)) {
-    return 'has a control character';
-  }
+  if (name.search(UNSEEN) >= 0) return 'has a control character';
   if (name.startsWith('-')) return 'begins with a dash';
   if (name === '.' || name === '..') return 'means a folder';
   if (name !== name.trim()) return 'begins or ends with a space';

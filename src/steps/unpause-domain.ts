@@ -15,7 +15,9 @@ export const unpauseDomain = ({ toolstack }: Host) =>
     input: CaseInput,
     output: LetRun,
     probe: alwaysAgain,
-    async act({ runAfter }, context) {
+    async act(input, context) {
+      const { runAfter } = input;
+      if (!standsStill(input)) return { output: { runState: runAfter } };
       // The guest waits for this one: nothing else is asked first.
       if (runAfter !== 'paused') {
         const { status } = Resumed.parse(await toolstack.perform({ do: 'resume' }, context));

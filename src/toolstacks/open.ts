@@ -21,6 +21,11 @@ export async function openToolstack(domain: Domain, options: ToolstackOptions): 
   return qemuToolstack(QemuDomainConfig.parse(domain.config), {
     home: options.home,
     clock: options.clock,
-    heads: () => options.domain().disks,
+    heads: () => {
+      const { disks } = options.domain();
+      // A changed domain file is looked at before it is taken up: the catalog lacks what it adds.
+      const added = domain.disks.filter(({ device }) => !disks.some(one => one.device === device));
+      return [...disks, ...added];
+    },
   });
 }

@@ -32,6 +32,10 @@ describe('names', () => {
     },
   );
 
+  test('a character that a terminal would act upon is spelled out', () => {
+    expect(() => checkName('domain', 'a\u202Eb\u2028')).toThrow('"a\\u202eb\\u2028"');
+  });
+
   test('become parts of file names of plain characters', () => {
     fc.assert(
       fc.property(anyText, name => {

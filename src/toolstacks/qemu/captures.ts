@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { z } from 'zod';
+import { printable } from '../../tools/printable.ts';
 import type { Capture, DomainView } from '../port.ts';
 import { burntBecause, queryModes } from './capture.ts';
 import type { Life } from './life.ts';
+import { argvOf } from './process.ts';
 import type { Query } from './query.ts';
 import { queryMigrate } from './run-state.ts';
 
@@ -19,6 +21,13 @@ const queryBackends: Query<Backend[]> = {
   schema: z.array(z.object({ id: z.string().optional(), share: z.boolean() })),
 };
 
+/** The devices with an id, by which they were made with the process or plugged in later. */
+const queryPeripherals: Query<{ name: string; type: string }[]> = {
+  command: 'qom-list',
+  args: { path: '/machine/peripheral' },
+  schema: z.array(z.object({ name: z.string(), type: z.string() })).max(10_000),
+};
+
 /** None of them, for one reason. */
 export function noCaptures(why: string): Captures {
   const no = { works: false, why };
@@ -27,10 +36,12 @@ export function noCaptures(why: string): Captures {
 
 /** Which ways to save memory work here. Only asks: what it cannot foresee, a capture says. */
 export async function probeCaptures(life: Life, signal: AbortSignal): Promise<Captures> {
-  const queries = [queryModes, queryMigrate, queryBackends] as const;
-  const [modes, migration, backends] = await life.monitor.ask(queries, signal);
+  const queries = [queryModes, queryMigrate, queryBackends, queryPeripherals] as const;
+  const [modes, migration, backends, peripherals] = await life.monitor.ask(queries, signal);
   const blocked = migration['blocked-reasons'] ?? [];
   if (blocked.length > 0) return noCaptures(blocked.join('; '));
+  const replugged = pluggedSince(life, peripherals);
+  if (replugged) return noCaptures(replugged);
   const has = (name: string) => modes.some(({ capability }) => capability === name);
   const version = life.monitor.version();
   const plain = has('pause-before-switchover')
@@ -41,6 +52,33 @@ export async function probeCaptures(life: Life, signal: AbortSignal): Promise<Ca
     : `QEMU ${version} has no background snapshots`;
   const background = { works: why === null, why: why ?? '' };
   return { background, precopy: plain, paused: plain } satisfies Record<Capture, unknown>;
+}
+
+/**
+ * Saved memory loads only into the very devices that it was saved of, and the next start makes those of
+ * the arguments: QEMU 7.2 ends with "Unknown savevm section" when the old guest is gone already.
+ */
+function pluggedSince(
+  { monitor }: Life,
+  peripherals: readonly { name: string; type: string }[],
+): string | null {
+  const argv = argvOf(monitor.process()?.pid ?? -1);
+  if (!argv) return null;
+  const made = new Set(argv.flatMap((word, at) => (isDevice(argv[at - 1]) ? idOf(word) : [])));
+  const now = peripherals.flatMap(({ name, type }) => (type.startsWith('child<') ? name : []));
+  const plugged = now.find(id => !made.has(id));
+  if (plugged) return `the device ${printable(plugged, 100)} was plugged in while it ran`;
+  const unplugged = [...made].find(id => !now.includes(id));
+  return unplugged ? `the device ${printable(unplugged, 100)} was unplugged while it ran` : null;
+}
+
+const isDevice = (word: string | undefined): boolean => word === '-device' || word === '--device';
+
+/** The id among a device's properties, in either way to write them. */
+function idOf(properties: string): string | [] {
+  return (
+    (/"id"\s*:\s*"([^"]+)"/.exec(properties) ?? /(?:^|,)id=([^,]+)/.exec(properties))?.[1] ?? []
+  );
 }
 
 /**

@@ -19,7 +19,7 @@ export const DISK_FORMATS = [
  * take the process or its state away from it.
  */
 const REFUSED =
-  /^-{1,2}(blockdev|drive|hd[abcd]|cdrom|fda|fdb|mtdblock|pflash|sd|qmp|qmp-pretty|incoming|S|snapshot|daemonize|name|pidfile|loadvm)$/;
+  /^-{1,2}(blockdev|drive|hd[abcd]|cdrom|fda|fdb|mtdblock|pflash|sd|readconfig|qmp|qmp-pretty|incoming|S|snapshot|daemonize|name|pidfile|loadvm)$/;
 
 // sockaddr_un holds 108 bytes, with the terminating zero (unix(7)).
 const SOCKET_BYTES = 107;

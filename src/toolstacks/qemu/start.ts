@@ -6,6 +6,7 @@ import { type Daemon, spawnDaemon } from '../../tools/daemon.ts';
 import { imageFormat } from '../../tools/image-format.ts';
 import { printable } from '../../tools/printable.ts';
 import { terminate } from '../../tools/process.ts';
+import { ToolError } from '../../tools/tool-error.ts';
 import type { CallContext, Overlay } from '../port.ts';
 import { type StartOptions, startArgv } from './argv.ts';
 import { isBlockDevice, type Life, until, viewBlocks } from './life.ts';
@@ -108,7 +109,10 @@ async function untilUp(
     try {
       return (await monitor.reachable(signal)) || undefined;
     } catch (error) {
-      if (!(error instanceof StepError) || error.code !== 'monitor-lost') throw error;
+      // One that ends after it has opened its monitor hangs up: its own words say why.
+      const hungUp = error instanceof ToolError && error.code === 'closed';
+      const notYet = error instanceof StepError && error.code === 'monitor-lost';
+      if (!hungUp && !notYet) throw error;
       return undefined;
     }
   };
