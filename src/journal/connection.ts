@@ -33,11 +33,11 @@ export class Connection extends DatabaseSync {
       this.#failure ??= new DamagedError(this.#path, (error as Error).message, { cause: error });
       return this.#failure;
     }
-    if (code === SQLITE_IOERR || code === SQLITE_READONLY || code === SQLITE_CANTOPEN) {
-      this.#failure ??= new JournalFailedError(this.#path, false, error);
+    const full = code === SQLITE_FULL;
+    if (full || code === SQLITE_IOERR || code === SQLITE_READONLY || code === SQLITE_CANTOPEN) {
+      this.#failure ??= new JournalFailedError(this.#path, full, error);
       return this.#failure;
     }
-    if (code === SQLITE_FULL) return new JournalFailedError(this.#path, true, error);
     return error;
   }
 

@@ -17,6 +17,8 @@ export interface Database {
   transaction<T>(durable: boolean, body: () => T): T;
   /** Have room to bring to its end what is about to begin. Throws NoRoomError. */
   mustHaveRoom(): void;
+  /** Move a log that has grown into the database: between operations, so that no guest waits for it. */
+  tidy(): void;
   /** Something stored does not read as it was written: the error to throw; nothing is written any more. */
   damaged(what: string, cause?: unknown): Error;
   close(): void;
@@ -57,6 +59,7 @@ export function openDatabase(home: string): Database {
         throw new NoRoomError(`there is no room for the journal in the home folder ${home}`);
       }
     },
+    tidy: () => tidy(sqlite, path),
     damaged: (what, cause) => sqlite.damaged(what, cause),
     close: () => sqlite.close(),
   };
@@ -88,7 +91,8 @@ function setUp(sqlite: DatabaseSync, home: string): void {
       throw new HomeError(`the file system of ${home} cannot hold a write-ahead log`);
     }
   }
-  sqlite.exec('PRAGMA synchronous = FULL');
+  // By itself SQLite would move the log into the database at any commit, one in the window too.
+  sqlite.exec('PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;');
   // Older ones can corrupt a write-ahead log that several processes use (sqlite.org/wal.html#walresetbug).
   const [major = 0, minor = 0, patch = 0] = text(sqlite, 'SELECT sqlite_version()')
     .split('.')
@@ -99,6 +103,20 @@ function setUp(sqlite: DatabaseSync, home: string): void {
     );
   }
   migrate(sqlite);
+}
+
+/** Some fifty operations. */
+const LOG_BYTES_MAX = 4 * 1024 * 1024;
+
+function tidy(sqlite: Connection, path: string): void {
+  const bytes = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytes < LOG_BYTES_MAX) return;
+  try {
+    sqlite.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  } catch (error) {
+    // What was recorded is in the log, durably; only a disk that fails is not to be relied on any more.
+    if ((errcodeOf(error) & 0xff) !== SQLITE_FULL) sqlite.judged(error);
+  }
 }
 
 function migrate(sqlite: DatabaseSync): void {

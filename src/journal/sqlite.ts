@@ -67,11 +67,13 @@ export function sqliteJournal(database: Database, projection: Projection): Journ
       });
     },
     append(record, { durable, status, changes }: AppendOptions) {
-      return transaction(durable, () => {
-        const closed = status === 'committed' || status === 'rolledBack';
+      const closed = status === 'committed' || status === 'rolledBack';
+      const linked = transaction(durable, () => {
         statement.setStatus.run(status, closed ? record.at : null, record.operation);
         return add(record, changes);
       });
+      if (closed) database.tidy();
+      return linked;
     },
     note: change => transaction(true, change),
     operation(id) {

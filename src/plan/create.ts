@@ -31,9 +31,18 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
   refuseUnknownDisks(request, domain.disks);
   const disks = domain.disks.map(disk => planDisk(request, facts, disk, name, notes, refusals));
   const memory = planMemory(request, facts, live, notes, refusals);
+  if (memory && disks.every(({ head }) => isVolatile(head.path))) {
+    refusals.push({
+      code: 'no-folder',
+      message: `no disk of ${domain.name} lies in a folder on disk, where its memory would be saved`,
+      hint: `take the disks alone: 'domsnap create ${domain.name} ${name} --memory none'`,
+    });
+  }
   const frozen = planQuiesce(request, facts, live && !memory, notes, refusals);
   const external = disks.filter(({ overlay }) => overlay !== undefined);
-  const firstFolder = dirname(disks[0]?.head.path ?? '/');
+  const firstFolder = dirname(
+    (disks.find(({ head }) => !isVolatile(head.path)) ?? disks[0])?.head.path ?? '/',
+  );
   const memoryPath = join(
     firstFolder,
     `${fileSafe(domain.name)}.${fileSafe(name)}.${operation}.memory`,
@@ -88,6 +97,9 @@ function refuseUnknownDisks({ disk = {} }: CreateRequest, known: readonly Domain
   }
 }
 
+/** Device nodes lie in memory, and so would whatever is put beside them. */
+const isVolatile = (path: string): boolean => path.startsWith('/dev/');
+
 function planDisk(
   request: CreateRequest,
   facts: Survey,
@@ -105,6 +117,13 @@ function planDisk(
       code: 'internal-unsupported',
       message: `${device} is ${head.format}, which cannot hold internal snapshots; only qcow2 can`,
       hint: `use --disk ${device}=external`,
+    });
+  }
+  if (mode === 'external' && isVolatile(head.path)) {
+    refusals.push({
+      code: 'no-folder',
+      message: `${device} is ${head.path}: an overlay beside it would be gone when the host starts again`,
+      hint: `use --disk ${device}=none, or let ${device} be an overlay of your own, in a folder on disk`,
     });
   }
   const layers = chainOf(facts, head).length;

@@ -93,6 +93,7 @@ function assemble(
       ...commonRefusals(facts),
       ...elsewhere(input, facts),
       ...lockedTags(input, facts),
+      ...readThrough(input, facts),
       ...space.refusals,
     ],
     notes,
@@ -125,37 +126,51 @@ function mergesOf(
     snapshots
       .flatMap(({ disks }) => disks)
       .filter(disk => disk.device === device && disk.mode !== 'none');
-  const pinned = of(staying).filter(({ mode }) => mode === 'internal');
-  // An internal snapshot reads through its image to the bases: to exchange them would change what it holds.
-  const held = new Set(pinned.flatMap(({ image }) => basesOf(image.path, facts)));
+  const inside = (snapshots: readonly Snapshot[]) =>
+    of(snapshots)
+      .filter(({ mode }) => mode === 'internal')
+      .map(({ image }) => image.path);
+  const pinned = new Set(inside(staying));
+  const doomed = new Set(inside(victims));
   const needed = new Set([head.path, ...of(staying).map(({ image }) => image.path)]);
   const unneeded = of(victims)
     .map(({ image }) => image.path)
     .filter(path => !needed.has(path));
-  const removed = new Set(unneeded.filter(path => !held.has(path)));
-  const notes = [...new Set(unneeded)]
-    .filter(path => held.has(path))
-    .map(path => ({
-      what: `${device}: ${path} stays`,
-      why: 'internal snapshots that stay in an image above it read through to it',
-    }));
   const live = facts.view.disks.find(disk => disk.device === device)?.chain ?? [];
-  const answer = planMerges({
+  return planMerges({
     device,
     images: facts.images,
-    removed,
-    pinned: new Set(pinned.map(({ image }) => image.path)),
+    removed: new Set(unneeded),
+    pinned,
+    doomed,
     liveChain: live.map(({ path }) => path),
     freeBytes: path => facts.free.get(dirname(path)) ?? 0,
     back,
   });
-  return { ...answer, notes: [...notes, ...answer.notes] };
 }
 
-/** All images below one. */
-function basesOf(path: string, facts: Survey): string[] {
-  const base = facts.images.get(path)?.backing;
-  return base ? [base.path, ...basesOf(base.path, facts)] : [];
+/**
+ * An internal snapshot reads through its image to the bases (qcow2 keeps none of their blocks in it): what
+ * is merged up into that image takes them from under it.
+ */
+function readThrough({ mergesUp }: DeleteInput, { domain, snapshots }: Survey): Refusal[] {
+  return mergesUp.flatMap(({ device, top }) => {
+    const inside = snapshots.filter(({ disks }) =>
+      disks.some(
+        disk => disk.device === device && disk.mode === 'internal' && disk.image.path === top.path,
+      ),
+    );
+    const [first] = inside;
+    if (!first) return [];
+    const names = inside.map(({ name }) => name).join(', ');
+    return [
+      {
+        code: 'read-through',
+        message: `${device}: internal snapshots in ${top.path} (${names}) read through to images that would go`,
+        hint: `delete what needs them first: 'domsnap delete ${domain.name} ${first.name}'`,
+      },
+    ];
+  });
 }
 
 /** Internal snapshots of the victims, of images that stay. */

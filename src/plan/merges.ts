@@ -11,6 +11,11 @@ export interface MergeQuestion {
   readonly removed: ReadonlySet<string>;
   /** Images under an internal snapshot that stays listed: their files must not be merged away. */
   readonly pinned: ReadonlySet<string>;
+  /**
+   * Images under internal snapshots that go. Until the pivot these are listed too, and read through to the
+   * bases: nothing may be merged up into such an image.
+   */
+  readonly doomed?: ReadonlySet<string>;
   /** Paths of the running chain, head first; empty while the domain is off. */
   readonly liveChain: readonly string[];
   readonly freeBytes: (path: string) => number;
@@ -97,7 +102,9 @@ function planSpan(
   const obstacle = whyNotDown(question, span, spans);
   const noSpace = freeBytes(top.volume.path) < upBytes;
   const back = question.back === true;
-  const downward = obstacle === undefined && (back || downBytes * 2 < upBytes || noSpace);
+  const doomed = question.doomed?.has(top.volume.path) === true;
+  const cheaper = downBytes * 2 < upBytes;
+  const downward = obstacle === undefined && (doomed || back || cheaper || noSpace);
   const common = {
     device,
     top: top.volume,
@@ -106,11 +113,13 @@ function planSpan(
   };
   const way = downward ? 'down' : 'up';
   const reason = downward
-    ? back
-      ? 'the disk is to be written where it was before'
-      : noSpace
-        ? `there is no space to copy ${mebibytes(upBytes)} up`
-        : `${mebibytes(downBytes)} go down where ${mebibytes(upBytes)} would go up`
+    ? doomed
+      ? 'internal snapshots in it go too, and are whole until there is no way back'
+      : back
+        ? 'the disk is to be written where it was before'
+        : noSpace
+          ? `there is no space to copy ${mebibytes(upBytes)} up`
+          : `${mebibytes(downBytes)} go down where ${mebibytes(upBytes)} would go up`
     : (obstacle ??
       `copying ${mebibytes(upBytes)} up leaves the victim untouched and can be called off`);
   return {

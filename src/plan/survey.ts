@@ -74,18 +74,23 @@ async function walk(
   images: Map<string, ImageView>,
   unreadable: Map<string, string>,
 ): Promise<void> {
+  const walked = new Set<string>();
   let next: Volume | null = root;
   while (next && !images.has(next.path) && !unreadable.has(next.path)) {
     const { path } = next;
     try {
       const view: ImageView = await store.view(next, context, true);
       images.set(path, view);
+      walked.add(path);
       next = view.backing;
     } catch (error) {
       if (!(error instanceof StepError)) throw error;
       unreadable.set(path, error.message);
       return;
     }
+  }
+  if (next && walked.has(next.path)) {
+    unreadable.set(root.path, `${root.path} stands on a ring of images`);
   }
 }
 

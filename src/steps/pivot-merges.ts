@@ -22,7 +22,11 @@ export const pivotMerges = (host: Host) => {
     probe: alwaysAgain,
     async act(input, context) {
       if ((await toolstack.runState(context)) === 'off') {
-        await commitAll(host, unrecorded(host, input), context);
+        try {
+          await commitAll(host, unrecorded(host, input), context);
+        } catch (error) {
+          throw error instanceof StepError ? halfWay(error, await movedAway(host, input)) : error;
+        }
         return { output: {}, changes: await retire(host, input, headMerges(input), context) };
       }
       const deed = pivots(input, context.operation);
@@ -86,6 +90,21 @@ function unrecorded({ catalog }: Host, input: DeleteInput) {
     ({ device, base }) => disks.find(disk => disk.device === device)?.head.path === base?.path,
   );
   return input.mergesDown.filter(merge => !gone.includes(merge));
+}
+
+/**
+ * The heads of disks whose tops an earlier life has moved away, and died before it could record it: what
+ * fails now must not keep the catalog from naming images that are there.
+ */
+async function movedAway(
+  { images, catalog }: Host,
+  input: DeleteInput,
+): Promise<readonly CatalogChange[]> {
+  const heads = [];
+  for (const { device, top, base } of headMerges(input)) {
+    if (base && !(await images.exists(top.path))) heads.push({ device, head: base });
+  }
+  return heads.length > 0 ? [headsChange(catalog, input.domain, heads)] : [];
 }
 
 /** Tops that no running chain holds any more. A domain that has died has none to tell. */

@@ -14,7 +14,12 @@ export const startDomain = ({ toolstack }: Host) => {
     output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
-      if (input.runAfter !== 'off') await toolstack.perform(deed(input), context);
+      if (input.runAfter === 'off') return { output: {} };
+      await toolstack.perform(deed(input), context);
+      // It may have been started before, and let run while nobody knew whether it had been.
+      if (input.runAfter === 'paused' && (await toolstack.runState(context)) === 'running') {
+        await toolstack.perform({ do: 'pause' }, context);
+      }
       return { output: {} };
     },
     preview: input => (input.runAfter === 'off' ? [] : toolstack.preview(deed(input))),

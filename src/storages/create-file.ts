@@ -1,5 +1,5 @@
 import { StepError } from '../engine/step.ts';
-import { fileExists, fileSize } from '../tools/file-facts.ts';
+import { fileExists, fileSize, mustBePlain } from '../tools/file-facts.ts';
 import { chownLike, createExclusive } from '../tools/files.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 
@@ -9,8 +9,11 @@ import type { CallContext } from '../toolstacks/port.ts';
  */
 export async function createFile(path: string, like: string, { log }: CallContext): Promise<void> {
   if (!(await fileExists(path))) await createExclusive(path, 0o600, log);
-  else if ((await fileSize(path)).sizeBytes > 0) {
-    throw new StepError('exists', `${path} exists, and is not empty`, { retryable: false });
+  else {
+    await mustBePlain(path);
+    if ((await fileSize(path)).sizeBytes > 0) {
+      throw new StepError('exists', `${path} exists, and is not empty`, { retryable: false });
+    }
   }
   await chownLike(path, like, log);
 }

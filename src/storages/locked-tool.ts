@@ -1,9 +1,12 @@
-import { stat, unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StepError } from '../engine/step.ts';
+import { fileExists, mustBePlain } from '../tools/file-facts.ts';
+import { createExclusive } from '../tools/files.ts';
 import { lockedArgv } from '../tools/flock-argv.ts';
 import { lockHeld } from '../tools/kernel-lock.ts';
+import { namedByAProcess } from '../tools/process.ts';
 import { type Argv, run } from '../tools/run.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 
@@ -28,24 +31,36 @@ export async function runLocked(
   // flock becomes the next flock and at last the tool: all locks live exactly as long as it does.
   const nested = inner.reduceRight<Argv>((rest, lock) => lockedArgv(lock, rest), argv);
   const { log, signal } = context;
+  for (const image of images) await prepareLock(toolLock(image));
   try {
     await run(nested, { timeoutMs: LONGEST_MS, log, signal, lock: outer });
   } finally {
-    for (const image of images) await clearAway(image, 0);
+    for (const image of images) await clearAway(image);
   }
 }
 
-/**
- * Is a tool at work on the image? Clears away the lock file that one left which has ended. A young
- * file stays: flock opens it a moment before it locks it, and a lock on a file without a name would
- * be seen by nobody.
- */
-export function toolAtWork(image: string): Promise<boolean> {
-  return clearAway(image, YOUNG_MS);
+/** flock would make it readable for everybody, who could then hold it; and would follow a link. */
+async function prepareLock(lock: string): Promise<void> {
+  if (await fileExists(lock)) await mustBePlain(lock);
+  else await createExclusive(lock, 0o600, () => {});
 }
 
-const YOUNG_MS = 10_000;
-const POLL_MS = 300;
+/**
+ * Is a tool at work on the image, or about to be? Clears away the lock file that one left which has
+ * ended. Not one that flock has opened and is about to lock: a lock on a file without a name would be
+ * seen by nobody.
+ */
+export async function toolAtWork(image: string): Promise<boolean> {
+  const found = await lstat(toolLock(image)).catch(() => undefined);
+  if (!found?.isFile()) return false;
+  return isYoung(found.mtimeMs) || namedByAProcess(toolLock(image)) || (await clearAway(image));
+}
+
+/** An engine's child has not become flock yet, whose arguments tell what it is about to lock. */
+const isYoung = (madeMs: number): boolean => Math.abs(Date.now() - madeMs) < YOUNG_MS;
+
+const YOUNG_MS = 500;
+const POLL_MS = 100;
 
 /**
  * Wait for tools that outlived their engine: they do what the next one would do, and the image cannot
@@ -64,11 +79,10 @@ export async function toolsDone(
   }
 }
 
-async function clearAway(image: string, youngMs: number): Promise<boolean> {
+/** Remove the lock file that nobody holds; answers whether somebody does. */
+async function clearAway(image: string): Promise<boolean> {
   const lock = toolLock(image);
-  const found = await stat(lock).catch(() => undefined);
-  if (!found) return false;
   if (await lockHeld(lock, () => {})) return true;
-  if (Date.now() - found.mtimeMs >= youngMs) await unlink(lock).catch(() => undefined);
+  await unlink(lock).catch(() => undefined);
   return false;
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
-import { fileExists, fileSize } from '../tools/file-facts.ts';
+import { fileExists, fileSize, mustBePlain } from '../tools/file-facts.ts';
 import { chownLike, createExclusive, fsyncFile, fsyncFolder } from '../tools/files.ts';
 import { dataBytes } from '../tools/qemu-img.ts';
 import { commitArgv, createOverlayArgv, rebaseArgv } from '../tools/qemu-img-argv.ts';
@@ -62,6 +62,7 @@ async function foundOverlay(image: Volume, base: Volume, context: CallContext): 
     await createExclusive(path, 0o600, context.log);
     return false;
   }
+  await mustBePlain(path);
   if (await isBlank(path)) return false;
   const foreign = (cause?: unknown) =>
     new StepError('exists', `${path} exists, and is not an empty overlay on ${base.path}`, {

@@ -4,7 +4,7 @@ import { fileCall } from '../tools/file-errors.ts';
 import { openFiles } from '../tools/file-facts.ts';
 import { ToolError } from '../tools/tool-error.ts';
 import type { CallContext } from '../toolstacks/port.ts';
-import { inside, openOwnFolder } from './trash-list.ts';
+import { inside, openOwnFolder } from './own-folder.ts';
 
 /** A file in a trash folder: of an operation, under the name that the manifest gives. */
 export interface Trashed {

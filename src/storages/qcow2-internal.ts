@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
-import { fileExists } from '../tools/file-facts.ts';
+import { fileExists, mustBePlain } from '../tools/file-facts.ts';
 import { chownLike, createExclusive, fsyncFile, moveDurably } from '../tools/files.ts';
 import {
   convertSnapshotArgv,
@@ -77,13 +77,15 @@ export async function extractTag(tagged: Tagged, to: Volume, context: CallContex
   const { log } = context;
   const { backing } = await mustHave(tagged, context);
   if (await fileExists(to.path)) {
+    await mustBePlain(to.path);
     const [found] = await viewChain(to, context);
     const same = found?.backing?.path === backing?.path && found?.tags.length === 0;
     if (same) return;
     throw new StepError('exists', `${to.path} exists already`, { retryable: false });
   }
   const draft = draftOf(to.path);
-  if (!(await fileExists(draft))) await createExclusive(draft, 0o600, log);
+  if (await fileExists(draft)) await mustBePlain(draft);
+  else await createExclusive(draft, 0o600, log);
   await chownLike(draft, tagged.image.path, log);
   await runLocked(extractArgv(tagged, draft, backing), [to.path], context);
   await fsyncFile(draft, log);

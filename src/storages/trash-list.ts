@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inside, openOwnFolder } from './own-folder.ts';
 import { Manifest, TRASH } from './trash.ts';
 
 /** A file in the trash that its manifest names, and that is what the manifest says: a plain file. */
@@ -92,29 +93,6 @@ async function listOperation(
     await own.close();
   }
 }
-
-/** A folder of our own, held open so that nobody can put another in its place; or why it is none. */
-export async function openOwnFolder(path: string): Promise<FileHandle | string> {
-  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-  let folder: FileHandle;
-  try {
-    folder = await open(path, flags);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return 'is not there';
-    if (code === 'ENOTDIR' || code === 'ELOOP') return 'is a link, or no folder';
-    return `cannot be looked into (${code})`;
-  }
-  const { uid, mode } = await folder.stat();
-  const ours = uid === process.geteuid?.();
-  if (ours && (mode & 0o022) === 0) return folder;
-  await folder.close();
-  return ours ? 'may be written to by others' : 'belongs to another user';
-}
-
-/** The path of a name in a folder that is held open: proc(5), `/proc/self/fd`. */
-export const inside = (folder: FileHandle, name = ''): string =>
-  `/proc/self/fd/${folder.fd}/${name}`;
 
 /** The manifest, or what is wrong with it. */
 async function manifestIn(folder: FileHandle): Promise<Manifest | string> {

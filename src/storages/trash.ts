@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { fileExists, fileSize } from '../tools/file-facts.ts';
+import { fileExists, fileSize, mustBePlain } from '../tools/file-facts.ts';
 import { makeFolder, moveDurably, replaceFile } from '../tools/files.ts';
 import type { CallContext } from '../toolstacks/port.ts';
+import { mustBeFolder } from './own-folder.ts';
 import { dropDraft } from './qcow2-internal.ts';
 import { badImage } from './step-error.ts';
 
@@ -61,11 +62,13 @@ export async function prepareTrash(
   { log }: CallContext,
 ): Promise<string> {
   const folder = trashFolder(path, operation);
+  for (const one of [dirname(folder), folder]) {
+    await makeFolder(one, 0o700, log);
+    await mustBeFolder(one);
+  }
   const manifest = await readManifest(folder, operation);
   const name = await freeName(folder, basename(path));
   if (manifest.files.some(file => file.name === name && file.from === path)) return name;
-  await makeFolder(dirname(folder), 0o700, log);
-  await makeFolder(folder, 0o700, log);
   const { sizeBytes } = await fileSize(path).catch(() => ({ sizeBytes: 0 }));
   const entry = { name, from: path, bytes: sizeBytes, at: nowMs };
   const files = [...manifest.files.filter(file => file.name !== name), entry];
@@ -78,6 +81,7 @@ export async function prepareTrash(
 export async function readManifest(folder: string, operation: string): Promise<Manifest> {
   const path = manifestOf(folder);
   if (!(await fileExists(path))) return { operation, files: [] };
+  await mustBePlain(path);
   try {
     return Manifest.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch {

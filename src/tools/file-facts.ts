@@ -3,6 +3,7 @@ import { type BigIntStats, createReadStream, readdirSync, readlinkSync, statSync
 import { lstat, stat, statfs } from 'node:fs/promises';
 import type { CallSink } from './call-log.ts';
 import { fileCall, fileError } from './file-errors.ts';
+import { ToolError } from './tool-error.ts';
 
 // Read-only questions about files. They throw ToolError `missing` or `failed`; the cheap ones are
 // not logged as tool calls, since they change nothing and say nothing that an audit needs.
@@ -63,6 +64,19 @@ export async function fileExists(path: string): Promise<boolean> {
     if (error.code === 'missing') return false;
     throw error;
   }
+}
+
+/**
+ * A file that is about to be written to under a name of our own must be a plain one that has no other
+ * name: a link that somebody laid there would be followed. Throws ToolError `failed` (`EEXIST`).
+ */
+export async function mustBePlain(path: string): Promise<void> {
+  const found = await lstat(path).catch(cause => {
+    throw fileError('lstat', path, cause);
+  });
+  if (found.isFile() && found.nlink === 1) return;
+  const detail = { operation: 'lstat', path, errno: 'EEXIST' };
+  throw new ToolError('file', 'failed', `${path} exists, and is a link or no plain file`, detail);
 }
 
 /** Whether two names mean the same file or device. False if either is missing. */

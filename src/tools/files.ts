@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import {
   chmod,
-  chown,
   type FileHandle,
+  lchown,
   lstat,
   mkdir,
   open,
@@ -43,6 +43,8 @@ export function replaceFile(
 ): Promise<void> {
   return fileCall(log, ['replace', path], async () => {
     const draft = join(dirname(path), `.${basename(path)}.${process.pid}.new`);
+    // Of a process that was killed, and whose pid came round again.
+    await unlink(draft).catch(() => undefined);
     await createSynced(draft, mode, text);
     await rename(draft, path);
     await syncFolder(dirname(path));
@@ -99,7 +101,7 @@ export function chownLike(path: string, likePath: string, log: CallSink): Promis
   return fileCall(log, ['chown-like', path, likePath], async () => {
     const [now, wanted] = await Promise.all([stat(path), stat(likePath)]);
     if (now.uid === wanted.uid && now.gid === wanted.gid) return;
-    await chown(path, wanted.uid, wanted.gid);
+    await lchown(path, wanted.uid, wanted.gid);
   });
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CallSink, type EndCall, startCall } from './call-log.ts';
 import type { Limits } from './deadline.ts';
@@ -80,4 +80,16 @@ async function waitGone(
     await sleep(pollMs);
   }
   return true;
+}
+
+/** Whether a process that can be seen has this word among its arguments. */
+export function namedByAProcess(word: string): boolean {
+  return readdirSync('/proc').some(entry => {
+    if (!/^\d+$/.test(entry)) return false;
+    try {
+      return readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0').includes(word);
+    } catch {
+      return false;
+    }
+  });
 }

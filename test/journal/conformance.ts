@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../../src/engine/json.ts';
-import type { Journal, NewRecord, Operation } from '../../src/journal/port.ts';
+import type { Journal } from '../../src/journal/port.ts';
 import { SubjectBusyError } from '../../src/journal/port.ts';
+import { operation, record } from './samples.ts';
 
 /** A fresh journal, with the changes that its projection was told of. */
 export interface JournalWorld {
@@ -9,37 +10,6 @@ export interface JournalWorld {
   readonly applied: Json[];
   close(): void;
 }
-
-export const operation = (id: string, subject = 'web1'): Operation => ({
-  id,
-  subject,
-  caseId: 'create.offline.disk-only.internal',
-  caseVersion: 1,
-  status: 'open',
-  openedAt: 1,
-  closedAt: null,
-});
-
-export const record = (operationId: string, seq: number): NewRecord => ({
-  operation: operationId,
-  seq,
-  at: 1_000 + seq,
-  fact:
-    seq === 0
-      ? {
-          type: 'started',
-          input: { a: 1 },
-          deadlines: {},
-          who: { uid: 0, login: 'root', host: 'h', pid: 1 },
-        }
-      : { type: 'done', effect: `s${seq}`, output: { n: seq } },
-  from: seq === 0 ? '' : `s${seq}`,
-  to: `s${seq + 1}`,
-  effects: [{ key: `${operationId}/${seq}/s`, id: 's', step: 's' }],
-  calls: [
-    { tool: 'exec', command: ['true'], durationMs: 1.5, exit: 0, answerDigest: 'e3b0c44298fc1c14' },
-  ],
-});
 
 const durable = { durable: true, status: 'open' as const, changes: [] };
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Json } from '../../src/engine/json.ts';
 import { memoryJournal } from '../../src/journal/memory.ts';
-import { journalConformance, operation, record } from './conformance.ts';
+import { journalConformance } from './conformance.ts';
+import { operation, record } from './samples.ts';
 
 journalConformance('memory', () => {
   const applied: Json[] = [];

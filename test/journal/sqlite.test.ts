@@ -8,7 +8,8 @@ import { openDatabase } from '../../src/journal/database.ts';
 import { HomeError } from '../../src/journal/home-error.ts';
 import { sqliteLocks } from '../../src/journal/lock.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
-import { journalConformance, operation, record } from './conformance.ts';
+import { journalConformance } from './conformance.ts';
+import { operation, record } from './samples.ts';
 
 const folders: string[] = [];
 const folder = () => {

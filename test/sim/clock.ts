@@ -9,7 +9,11 @@ export class SimClock implements Clock {
   #ids = 0;
   #timers: { at: number; order: number; callback: () => void }[] = [];
   /** Called with the milliseconds that pass, before the timer that ends them fires. */
-  onPass: (ms: number) => void = () => {};
+  readonly #watchers: ((ms: number) => void)[] = [];
+
+  whenPasses(watcher: (ms: number) => void): void {
+    this.#watchers.push(watcher);
+  }
 
   /** A clock that shows the same. Throws where somebody waits for this one. */
   fork(): SimClock {
@@ -44,12 +48,15 @@ export class SimClock implements Clock {
 
   /** Go to the next timer. False where nobody waits for anything. */
   advance(): boolean {
-    const [next] = this.#timers.sort((a, b) => a.at - b.at || a.order - b.order);
+    let next = this.#timers[0];
     if (!next) return false;
-    this.#timers.shift();
+    for (const timer of this.#timers) {
+      if (timer.at < next.at || (timer.at === next.at && timer.order < next.order)) next = timer;
+    }
+    this.#timers = this.#timers.filter(other => other !== next);
     const ms = next.at - this.#ms;
     this.#ms = next.at;
-    this.onPass(ms);
+    for (const watch of this.#watchers) watch(ms);
     next.callback();
     return true;
   }
@@ -57,12 +64,7 @@ export class SimClock implements Clock {
   /** Let time pass in which no timer of a living engine fires: there is none. */
   pass(ms: number): void {
     this.#ms += ms;
-    this.onPass(ms);
-  }
-
-  /** An engine died: its timers with it. */
-  forget(): void {
-    this.#timers = [];
+    for (const watch of this.#watchers) watch(ms);
   }
 
   /** Wait for work whose every pause is on this clock. Throws where it waits for nothing. */

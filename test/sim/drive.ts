@@ -1,14 +1,16 @@
 import type { Saga } from '../../machines/saga.ts';
 import type { Catalog } from '../../src/catalog/model.ts';
 import type { Ending, Engine } from '../../src/engine/run.ts';
-import { resume, start } from '../../src/engine/run.ts';
+import * as theEngine from '../../src/engine/run.ts';
 import type { Steps } from '../../src/engine/step.ts';
 import type { Images } from '../../src/storages/port.ts';
 import type { Toolstack } from '../../src/toolstacks/port.ts';
+import { type Flow, solo } from './flow.ts';
 import { Life, SimulatedCrash } from './life.ts';
-import { DOMAIN, type SimHost, WHO } from './sim-host.ts';
+import { type SimHost, WHO } from './sim-host.ts';
 import { simImages } from './sim-images.ts';
 import { simToolstack } from './sim-toolstack.ts';
+import { witness } from './witness.ts';
 import type { Fault } from './world.ts';
 
 /** Makes the steps that a life of the engine carries out. */
@@ -29,6 +31,12 @@ export interface Drive {
   readonly faults?: readonly Fault[];
   /** Abort at this moment. */
   readonly abortAt?: number;
+  /** By default, it is alone on its clock. */
+  readonly flow?: Flow;
+  /** A broken one, to see that it is found out. */
+  readonly engine?: Pick<typeof theEngine, 'start' | 'resume'>;
+  /** The machine that each life finds; by default the one that began it. */
+  readonly sagaOf?: () => Saga;
 }
 
 /** How an operation came out of it. */
@@ -67,20 +75,27 @@ export async function recover(spec: Drive): Promise<Driven> {
 
 /** One engine's life: to an outcome, or undefined where it died. */
 async function live(spec: Drive, abortAt: number | undefined): Promise<Ending | undefined> {
-  const { host, saga, operation, input } = spec;
-  const { world, journal, catalog, locks, oracle } = host;
-  const life = new Life(world);
-  const steps = spec.steps({ toolstack: simToolstack(life), images: simImages(life), catalog });
+  const { host, operation, input, flow = solo(spec.host.world.clock) } = spec;
+  const { start, resume } = spec.engine ?? theEngine;
+  const { world, journal, catalog, locks, oracle, power, domain } = host;
+  const saga = journal.operation(operation) ? (spec.sagaOf?.() ?? spec.saga) : spec.saga;
+  const life = new Life(world, power);
+  const { steps, journal: watched } = witness(
+    life.journal(journal),
+    operation,
+    spec.steps({ toolstack: simToolstack(life), images: simImages(life), catalog }),
+    what => world.breaches.push(what),
+  );
   const abort = new AbortController();
   const engine: Engine = {
-    journal,
+    journal: watched,
     locks,
-    clock: world.clock,
+    clock: life.clock,
     who: WHO,
     failpoints: {
       hit(place) {
         // A record is written before its place is hit: what it published is looked at, come what may.
-        oracle.look(DOMAIN);
+        oracle.look(domain);
         if (abortAt !== undefined && world.moments + 1 >= abortAt) abort.abort('the user');
         life.hit(place);
       },
@@ -89,25 +104,28 @@ async function live(spec: Drive, abortAt: number | undefined): Promise<Ending | 
   const run = { saga, steps, abort: abort.signal };
   const work = journal.operation(operation)
     ? resume(engine, run, operation)
-    : start(engine, { ...run, id: operation, subject: DOMAIN, input, deadlines: spec.deadlines });
+    : start(engine, { ...run, id: operation, subject: domain, input, deadlines: spec.deadlines });
   try {
-    return await world.clock.settle(work);
+    const ending = await flow.settle(Promise.race([work, life.death]));
+    // A process that leaves takes the tools along that it has told to stop.
+    world.tools = world.tools.filter(({ orphan }) => orphan);
+    return ending;
   } catch (error) {
     if (!(error instanceof SimulatedCrash)) throw error;
-    afterDeath(host, life);
+    await afterDeath(host, life, flow);
     return undefined;
+  } finally {
+    life.over();
   }
 }
 
 /** The world goes on without its engine; on another host it does not, and power is back later. */
-function afterDeath({ world, journal }: SimHost, life: Life): void {
-  world.clock.forget();
+async function afterDeath({ world }: SimHost, life: Life, flow: Flow): Promise<void> {
   if (life.hostDied) {
     world.domainDies();
     world.tools = [];
-    journal.loseUnsynced();
     return;
   }
   world.orphanTools();
-  world.clock.pass(Math.floor(world.random() * 200));
+  await flow.pass(Math.floor(world.random() * 200));
 }

@@ -14,9 +14,11 @@ export interface GuestMemory {
 /** Block 0 of each disk holds the count. */
 export const COUNT_BLOCK = 0;
 
-/** A guest that boots goes on from the highest count that it finds. */
+/** A guest that boots goes on from the highest count that it finds, and the disks that have it already. */
 export function booted(counts: readonly number[]): GuestMemory {
-  return { counter: Math.max(0, ...counts), written: counts.length };
+  const counter = Math.max(0, ...counts);
+  const behind = counts.findIndex(count => count !== counter);
+  return { counter, written: behind < 0 ? counts.length : behind };
 }
 
 /** Let the guest run for some of its steps; a step is one count, or one write to one disk. */

@@ -31,7 +31,7 @@ export class ImageStore {
   fork(): ImageStore {
     const other = new ImageStore();
     other.freeBlocks = this.freeBlocks;
-    for (const [path, file] of this.files) other.files.set(path, structuredClone(file));
+    for (const [path, file] of this.files) other.files.set(path, copyOf(file));
     return other;
   }
 
@@ -106,6 +106,12 @@ export class ImageStore {
     );
     return JSON.stringify(entries.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)));
   }
+}
+
+function copyOf(file: SimImage | SimFile): SimImage | SimFile {
+  if (file.kind === 'file') return { ...file };
+  // A volume and what a tag holds are never changed in place.
+  return { ...file, blocks: new Map(file.blocks), tags: new Map(file.tags) };
 }
 
 /** Length and SHA-256 of a text, as of a file. */

@@ -93,6 +93,18 @@ export const DELETES: readonly Scenario[] = [
         request: remove('s1'),
       },
       {
+        name: `delete.${state}.children.external, internal ones among them`,
+        history: [
+          'boot' as const,
+          fills,
+          one(external),
+          'run' as const,
+          create('s2', internal),
+          ...off,
+        ],
+        request: remove('s1', { extent: 'children' }),
+      },
+      {
         name: `delete.${state}.chain.internal`,
         history: [
           'boot' as const,

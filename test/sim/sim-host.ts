@@ -5,11 +5,14 @@ import type { Lock, Locks } from '../../src/engine/lock.ts';
 import { type MemoryJournal, memoryJournal } from '../../src/journal/memory.ts';
 import { COUNT_BLOCK } from './guest.ts';
 import { Oracle } from './oracle.ts';
-import { World } from './world.ts';
+import { Power } from './power.ts';
+import { type Process, World } from './world.ts';
 
 /** A world with the books that are kept of it. */
 export interface SimHost {
+  readonly domain: string;
   readonly world: World;
+  readonly power: Power;
   readonly catalog: MemoryCatalog;
   readonly journal: MemoryJournal;
   readonly oracle: Oracle;
@@ -24,9 +27,23 @@ export function simHost(
   disks: readonly { readonly device: string; readonly head: Volume }[],
   seed = 1,
 ): SimHost {
-  const world = new World(seed);
   const catalog = memoryCatalog();
   const journal = memoryJournal(catalog);
+  const books = { catalog, journal, locks: simLocks(), power: new Power(journal) };
+  return addDomain(books, DOMAIN, disks, new World(seed));
+}
+
+/** The books of a host, and its engines. */
+export type Books = Pick<SimHost, 'catalog' | 'journal' | 'locks' | 'power'>;
+
+/** Add a domain that is off, in a part of the host's world of its own. */
+export function addDomain(
+  books: Books,
+  name: string,
+  disks: readonly { readonly device: string; readonly head: Volume }[],
+  world: World,
+): SimHost {
+  const { catalog, journal } = books;
   disks.forEach(({ device, head }, n) => {
     world.store.makeImage(head, null);
     world.store.write(head, COUNT_BLOCK, 1);
@@ -37,7 +54,7 @@ export function simHost(
   catalog.apply({
     catalog: 'domain',
     domain: {
-      name: DOMAIN,
+      name,
       toolstack: 'qemu',
       config: {},
       disks: disks.map(({ device, head }) => ({ device, head: { ...head } })),
@@ -46,7 +63,7 @@ export function simHost(
     },
   });
   journal.sync();
-  return { world, catalog, journal, oracle: new Oracle(world, catalog), locks: simLocks() };
+  return { ...books, domain: name, world, oracle: new Oracle(world, catalog) };
 }
 
 /** The same host at the same moment, with a chance and books of its own: what happens to it stays there. */
@@ -55,23 +72,30 @@ export function forkHost(from: SimHost, seed: number): SimHost {
   const catalog = memoryCatalog();
   catalog.load(from.catalog.save());
   const oracle = from.oracle.fork(world, catalog);
-  return { world, catalog, journal: memoryJournal(catalog), oracle, locks: simLocks() };
+  const journal = memoryJournal(catalog);
+  const power = new Power(journal);
+  return { domain: from.domain, world, power, catalog, journal, oracle, locks: simLocks() };
 }
 
 /** Boot the domain on the heads of the catalog, and let it run a while. */
-export function bootDomain({ world, catalog }: SimHost, runState: 'running' | 'paused'): void {
-  const disks = catalog.domain(DOMAIN)?.disks ?? [];
-  const process = world.boot(
-    disks.map(({ device, head }) => ({ device, volume: head })),
-    null,
-  );
+export function bootDomain(host: SimHost, runState: 'running' | 'paused'): void {
+  const process = bootPaused(host);
   process.runState = 'running';
-  world.clock.pass(170);
+  host.world.clock.pass(170);
   process.runState = runState;
 }
 
+/** Boot the domain on the heads of the catalog; it stands still. */
+export function bootPaused({ world, catalog, domain }: SimHost): Process {
+  const disks = catalog.domain(domain)?.disks ?? [];
+  return world.boot(
+    disks.map(({ device, head }) => ({ device, volume: head })),
+    null,
+  );
+}
+
 /** Locks in memory: nobody else is there, but a lock that is taken twice is a bug. */
-function simLocks(): Locks {
+export function simLocks(): Locks {
   const held = new Set<string>();
   return {
     tryAcquire(subject): Lock | undefined {

@@ -8,6 +8,7 @@ import { hostSteps } from '../../src/steps/index.ts';
 import type { CaseInput } from '../../src/steps/input.ts';
 import type { CallContext } from '../../src/toolstacks/port.ts';
 import { type Drive, drive } from './drive.ts';
+import { type Flow, solo } from './flow.ts';
 import { Life } from './life.ts';
 import { bootDomain, DOMAIN, forkHost, type SimHost, simHost } from './sim-host.ts';
 import { simImages } from './sim-images.ts';
@@ -96,7 +97,11 @@ async function happen(host: SimHost, chapter: Chapter): Promise<void> {
 }
 
 /** Plan a request as `domsnap` would. Throws RefusedError. */
-export async function plan(host: SimHost, request: Request): Promise<Prepared> {
+export async function plan(
+  host: SimHost,
+  request: Request,
+  flow: Flow = solo(host.world.clock),
+): Promise<Prepared> {
   const { world, catalog } = host;
   const life = new Life(world);
   const sources = {
@@ -105,10 +110,10 @@ export async function plan(host: SimHost, request: Request): Promise<Prepared> {
     catalog,
     context: FREE,
   };
-  const domain = catalog.domain(DOMAIN) as Domain;
+  const domain = catalog.domain(host.domain) as Domain;
   const at = world.clock.now();
   const asked = survey(sources, domain, world.clock.newId(), at, { agent: true });
-  const planned = planOf(request, await world.clock.settle(asked));
+  const planned = planOf(request, await flow.settle(asked));
   if (planned.refusals.length > 0) throw new RefusedError(planned.refusals);
   const { operation, saga, input, deadlines } = planned;
   return { host, saga, steps: hostSteps, operation, input, deadlines };

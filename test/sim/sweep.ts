@@ -22,11 +22,16 @@ export interface Verdict {
 
 /** Run a scenario under faults, to its end, and judge everything that it left. */
 export async function judge(scenario: Scenario, trouble: Trouble): Promise<Verdict> {
-  const prepared = await prepare(scenario, trouble.seed);
+  return judgeRun(await prepare(scenario, trouble.seed), trouble);
+}
+
+/** The same for an operation that is ready to begin. */
+export async function judgeRun(prepared: Prepared, trouble: Trouble): Promise<Verdict> {
   const { world } = prepared.host;
   const before = new Map([...world.truth].map(([device, held]) => [device, [...held]] as const));
   const startsBefore = world.starts.length;
   const spec = { ...prepared, ...trouble };
+  world.breaches = [];
   const about = { input: prepared.input, before, startsBefore };
   let driven: Driven;
   try {
@@ -42,6 +47,7 @@ export async function judge(scenario: Scenario, trouble: Trouble): Promise<Verdi
     if (error instanceof SubjectBusyError) throw error;
     wrong.push(`on recovery: ${String(error)}`);
   }
+  wrong.push(...world.breaches);
   const { moments } = driven;
   const why = decision.context.failures.map(({ step, code }) => `${step}: ${code}`).join(', ');
   return { trouble, outcome: why ? `${outcome} (${why})` : outcome, wrong, moments };

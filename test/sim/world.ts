@@ -38,10 +38,12 @@ export interface SimTool {
 /** A misfortune at the n-th moment of a world's life. */
 export interface Fault {
   readonly at: number;
-  readonly kind: 'engine-dies' | 'fails' | 'hangs' | 'domain-dies' | 'host-dies';
+  readonly kind: 'engine-dies' | 'fails' | 'hangs' | 'late' | 'domain-dies' | 'host-dies';
   /** For `fails`: also whenever the same is tried again. */
   readonly persistent?: boolean;
   readonly code?: string;
+  /** For `late`: how long after it was told to stop the call answers all the same. */
+  readonly lateMs?: number;
 }
 
 /** What was booted or loaded, for the oracle. */
@@ -70,6 +72,8 @@ export class World {
   /** The domain's process has died by itself. */
   domainDied = false;
   faults: Fault[] = [];
+  /** Promises that an engine broke. */
+  breaches: string[] = [];
   moments = 0;
   readonly random: () => number;
   readonly #broken = new Map<string, string>();
@@ -78,7 +82,7 @@ export class World {
     this.clock = clock;
     this.store = store;
     this.random = seeded(seed);
-    this.clock.onPass = ms => this.goOn(1 + Math.min(12, Math.floor(ms / 20)));
+    this.clock.whenPasses(ms => this.goOn(1 + Math.min(12, Math.floor(ms / 20))));
   }
 
   /** The same world at the same moment, with a chance of its own. Nothing may be under way. */

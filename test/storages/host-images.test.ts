@@ -227,11 +227,19 @@ describe('images on this host', { timeout: 30_000 }, () => {
   test('a lock file is cleared away only when no tool can be about to lock it', async () => {
     const image = at('o');
     await world.makeImage(image);
-    writeFileSync(toolLock(image.path), '');
-    expect(await world.images.busy(image)).toBe(false);
-    expect(leftovers()).toEqual(['.o.domsnap-lock']);
+    const lock = toolLock(image.path);
+    writeFileSync(lock, '');
+    expect(await world.images.busy(image), 'just made').toBe(true);
     const longAgo = new Date(Date.now() - 60_000);
-    utimesSync(toolLock(image.path), longAgo, longAgo);
+    utimesSync(lock, longAgo, longAgo);
+    const aboutTo = spawn('sh', ['-c', 'read _', 'flock', lock]);
+    try {
+      expect(await world.images.busy(image), 'about to be locked').toBe(true);
+      expect(leftovers()).toEqual(['.o.domsnap-lock']);
+    } finally {
+      aboutTo.stdin.end();
+      await new Promise(resolve => aboutTo.once('exit', resolve));
+    }
     expect(await world.images.busy(image)).toBe(false);
     expect(leftovers()).toEqual([]);
   });

@@ -39,7 +39,9 @@ function monitorError(error: ToolError): StepError {
       // A node that a job holds is free again when the job has ended.
       return make('refused', /is busy|in use|in progress/i.test(String(detail.desc)));
     default:
-      return make('foreign-monitor', false);
+      // Whose monitor it is was proved when it was connected to, and is again when it is connected anew:
+      // one answer that cannot be read must not leave a guest standing still.
+      return make('monitor-garbled', true);
   }
 }
 
@@ -55,7 +57,8 @@ function agentError(error: ToolError): StepError {
     protocol: 'agent-distrusted',
     'too-large': 'agent-distrusted',
   }[error.code];
-  const retryable = !['agent-refused', 'agent-distrusted'].includes(code);
+  // What cannot be read is asked for once more, on a new connection: the guest may be frozen.
+  const retryable = code !== 'agent-refused';
   return new StepError(code, error.message, { cause: error, retryable });
 }
 

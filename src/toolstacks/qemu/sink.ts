@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileError } from '../../tools/file-errors.ts';
 
 // Saved memory goes through a shell that QEMU starts, since `exec:` is what QEMU 7.2 has that writes
 // to a file and outlives us. What the shell is to do is fixed; only quoted paths vary.
@@ -45,9 +46,18 @@ export function readReport(path: string): SinkReport {
   return { state: text.startsWith('begun') ? 'begun' : 'none' };
 }
 
-/** An empty report, 0600; the shell only appends, so that it never makes a file of its own mode. */
+/**
+ * A new empty report, 0600; the shell only appends, so that it never makes a file of its own mode. What
+ * lies there is removed and not written to: it may be a link. Throws ToolError `failed`.
+ */
 export function emptyReport(path: string): void {
-  writeFileSync(reportPath(path), '', { mode: 0o600 });
+  const report = reportPath(path);
+  try {
+    rmSync(report, { force: true });
+    writeFileSync(report, '', { mode: 0o600, flag: 'wx' });
+  } catch (cause) {
+    throw fileError('create-exclusive', report, cause);
+  }
 }
 
 export function removeReport(path: string): void {

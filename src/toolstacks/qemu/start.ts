@@ -1,8 +1,9 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import { backingChain } from '../../tools/backing-chain.ts';
 import { type Daemon, spawnDaemon } from '../../tools/daemon.ts';
+import { fileError } from '../../tools/file-errors.ts';
 import { imageFormat } from '../../tools/image-format.ts';
 import { printable } from '../../tools/printable.ts';
 import { terminate } from '../../tools/process.ts';
@@ -44,12 +45,22 @@ export async function start(
   const daemon = await spawnDaemon(argvFor(life, how), { log: context.log, logFile });
   try {
     await untilUp(life, daemon, context, () => tail(logFile, logFrom));
+    for (const socket of [config.monitor, config.agent]) if (socket) forOwnerOnly(socket);
   } catch (error) {
     const { pid, startTicks } = daemon;
     await terminate(pid, startTicks ?? 0, { graceMs: 2_000, log: context.log });
     throw error;
   }
   return { started: true, name: config.name };
+}
+
+/** Whoever may talk to the monitor is its user; QEMU makes it as the umask of the moment has it. */
+function forOwnerOnly(socket: string): void {
+  try {
+    chmodSync(socket, 0o600);
+  } catch (cause) {
+    throw fileError('chmod', socket, cause);
+  }
 }
 
 async function runsAlready(
