@@ -49,6 +49,26 @@ const tamper = (home: string, sql: string) => {
   return faults.map(({ position, what }) => `${position}: ${what}`).join('\n');
 };
 
+test('the log goes into the database when an operation ends, and never while one is open', () => {
+  const home = folder();
+  const { journal, close } = openJournal(home);
+  const bytesOf = (name: string) => statSync(join(home, name)).size;
+  journal.open(operation('o1'), record('o1', 0), []);
+  const before = bytesOf('domsnap.db');
+  let seq = 0;
+  const append = (status: 'open' | 'committed') => {
+    seq += 1;
+    journal.append(record('o1', seq), { durable: false, status, changes: [] });
+  };
+  // SQLite's own limit is 1000 pages of 4 KiB.
+  while (bytesOf('domsnap.db-wal') < 5 * 1024 * 1024) append('open');
+  expect(bytesOf('domsnap.db')).toBe(before);
+  append('committed');
+  expect(bytesOf('domsnap.db')).toBeGreaterThan(before);
+  expect(journal.verify().faults).toEqual([]);
+  close();
+});
+
 test('an untouched journal verifies after it was closed and opened', () => {
   expect(tamper(written(), 'SELECT 1')).toBe('');
 });
