@@ -100,7 +100,10 @@ function planSpan(
   const upBytes = sum(between);
   const downBytes = sum([top, ...between.slice(0, -1)]);
   const obstacle = whyNotDown(question, span, spans);
-  const noSpace = freeBytes(top.volume.path) < upBytes;
+  const live = liveChain.includes(top.volume.path);
+  // Where no job of the domain does it, the image is copied first.
+  const roomBytes = live ? upBytes : upBytes + (top.allocatedBytes ?? 0);
+  const noSpace = freeBytes(top.volume.path) < roomBytes;
   const back = question.back === true;
   const doomed = question.doomed?.has(top.volume.path) === true;
   const cheaper = downBytes * 2 < upBytes;
@@ -108,7 +111,7 @@ function planSpan(
   const common = {
     device,
     top: top.volume,
-    live: liveChain.includes(top.volume.path),
+    live,
     children: childrenOf(question, top.volume.path),
   };
   const way = downward ? 'down' : 'up';
@@ -125,7 +128,7 @@ function planSpan(
   return {
     merge: downward
       ? { ...common, base: lowest.volume, bytes: downBytes }
-      : { ...common, base, bytes: upBytes },
+      : { ...common, base, bytes: roomBytes },
     downward,
     note: { what: `${device}: ${top.volume.path} is merged ${way}`, why: reason },
   };

@@ -67,7 +67,7 @@ const calledOff = ({ toolstack }: Host) =>
     probe: alwaysAgain,
     async act(input, context) {
       // Also of a domain that has died: what the capture has left beside the memory file goes.
-      await toolstack.perform({ do: 'cancelCapture', capture: target(input).capture }, context);
+      await toolstack.perform({ do: 'cancelCapture', ...target(input) }, context);
       const state = await toolstack.runState(context);
       if (state !== 'off' && state !== input.runAfter) {
         const wanted = input.runAfter === 'paused' ? 'pause' : 'resume';

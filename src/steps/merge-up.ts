@@ -28,7 +28,7 @@ export const mergeUp = ({ images, toolstack }: Host) =>
   });
 
 /** Call the copying off. A child that is partly filled shows the same content as before. */
-export const cancelMergeUp = ({ toolstack }: Host) =>
+export const cancelMergeUp = ({ images, toolstack }: Host) =>
   hostStep({
     input: DeleteInput,
     output: Nothing,
@@ -37,6 +37,9 @@ export const cancelMergeUp = ({ toolstack }: Host) =>
       const jobs = mergesUp
         .filter(({ live }) => live)
         .map((merge, index) => jobFor('mergeUp', context.operation, merge, index));
+      for (const { top } of rebases(mergesUp)) {
+        await images.perform({ do: 'dropDraft', image: top }, context);
+      }
       if (jobs.length > 0 && (await toolstack.runState(context)) !== 'off') {
         await toolstack.perform({ do: 'cancelMerges', jobs }, context);
       }

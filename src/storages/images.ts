@@ -12,9 +12,11 @@ import {
 import type { Argv } from '../tools/run.ts';
 import type { CallContext, Command } from '../toolstacks/port.ts';
 import { createFile } from './create-file.ts';
+import { draftOf, dropDraft } from './draft.ts';
 import { toolAtWork, toolsDone } from './locked-tool.ts';
 import {
   commit,
+  copyArgv,
   createArgv,
   createOverlay,
   mergeArgv,
@@ -27,7 +29,6 @@ import { purge } from './purge.ts';
 import {
   applyArgv,
   applyTag,
-  draftOf,
   dropArgv,
   dropTag,
   extractArgv,
@@ -81,6 +82,8 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
       return extractTag(deed, deed.to, context);
     case 'rebase':
       return rebase(deed.top, deed.base, context);
+    case 'dropDraft':
+      return dropDraft(deed.image.path);
     case 'commit':
       return commit(deed.top, deed.base, context);
     case 'repoint':
@@ -142,7 +145,9 @@ function preview(deed: ImageDeed): readonly Command[] {
       return [exec(extractArgv(deed, draft, null)), file('move', draft, deed.to.path)];
     }
     case 'rebase':
-      return [exec(moveArgv(deed.top, deed.base))];
+      return previewRebase(deed);
+    case 'dropDraft':
+      return [];
     case 'commit':
       return [exec(mergeArgv(deed.top, deed.base))];
     case 'repoint':
@@ -154,6 +159,15 @@ function preview(deed: ImageDeed): readonly Command[] {
     case 'purge':
       return [file('remove', join(deed.folder, deed.operation, deed.name))];
   }
+}
+
+function previewRebase({ top, base }: ImageDeed & { do: 'rebase' }): Command[] {
+  const draft = draftOf(top.path);
+  return [
+    exec(copyArgv(top.path, draft)),
+    exec(moveArgv({ ...top, path: draft }, base)),
+    file('replace', draft, top.path),
+  ];
 }
 
 const exec = (argv: Argv): Command => ({ tool: 'exec', command: argv as Json });

@@ -2,12 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
-import { fileExists, fileSize, mustBePlain } from '../tools/file-facts.ts';
-import { chownLike, createExclusive, fsyncFile, fsyncFolder } from '../tools/files.ts';
+import { fileExists, fileSize, isRegularFile, mustBePlain } from '../tools/file-facts.ts';
+import {
+  chownLike,
+  createExclusive,
+  fsyncFile,
+  fsyncFolder,
+  replaceDurably,
+} from '../tools/files.ts';
 import { dataBytes } from '../tools/qemu-img.ts';
 import { commitArgv, createOverlayArgv, rebaseArgv } from '../tools/qemu-img-argv.ts';
 import { type Argv, run } from '../tools/run.ts';
 import type { CallContext } from '../toolstacks/port.ts';
+import { draftOf, dropDraft } from './draft.ts';
 import { runLocked } from './locked-tool.ts';
 import { badImage } from './step-error.ts';
 import { knownFormat, viewChain, viewImage } from './view.ts';
@@ -95,7 +102,9 @@ const ownBytes = (image: Volume, { log, signal }: CallContext): Promise<number> 
 
 /**
  * Put `top` onto another base, or none, and copy into it what it would no longer see: the guest's
- * content stays. The header changes last, so that a rebase cut short is simply done again.
+ * content stays. It is done on a copy, which takes the place of `top` when it is whole and on disk:
+ * qemu-img lets tables reach the disk before the data that they lead to, and a host whose power fails
+ * in between would have lost, in `top`, what the victims still hold (shown by cutting it).
  * Throws StepError `in-use`, `busy`, `no-space`, `missing`, `bad-image`.
  */
 export async function rebase(
@@ -107,9 +116,27 @@ export async function rebase(
   if (base) await viewChain(base, context);
   const now = head?.backing ?? null;
   if (base === null ? now === null : now !== null && sameVolume(now, base)) return;
-  await runLocked(moveArgv(top, base), [top.path], context);
-  await fsyncFile(top.path, context.log);
+  if (!(await isRegularFile(top.path))) {
+    throw badImage(top.path, 'is no plain file: no copy of it can take its place');
+  }
+  const draft = draftOf(top.path);
+  await dropDraft(top.path);
+  try {
+    await runLocked(copyArgv(top.path, draft), [top.path], context);
+    await runLocked(moveArgv({ ...top, path: draft }, base), [top.path], context);
+    await fsyncFile(draft, context.log);
+    await replaceDurably(draft, top.path, context.log);
+  } catch (error) {
+    await dropDraft(top.path);
+    throw error;
+  }
 }
+
+/** The command that copies an image as it is, holes and all; where the file system can, no data moves. */
+export const copyArgv = (from: string, to: string): Argv => {
+  const how = ['--reflink=auto', '--sparse=always', '--preserve=mode,ownership'] as const;
+  return ['cp', ...how, '--', from, to];
+};
 
 /**
  * Write what `top` and all between hold down into `base`. No undo: `base` changes from the first

@@ -36,6 +36,8 @@ export type ImageDeed =
     }
   /** Copy into `top` what it shows of the images between it and `base`; then it stands on `base`. */
   | { readonly do: 'rebase'; readonly top: Volume; readonly base: Volume | null }
+  /** Remove what a `rebase` that was cut short has left beside the image. */
+  | { readonly do: 'dropDraft'; readonly image: Volume }
   /** Write all that `top` (and what lies between) holds down into `base`. */
   | { readonly do: 'commit'; readonly top: Volume; readonly base: Volume }
   /** Let `child` name `base` as its base, whose content has been proved to be the same. */

@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import type { Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
 import { fileExists, mustBePlain } from '../tools/file-facts.ts';
@@ -12,6 +10,7 @@ import {
 } from '../tools/qemu-img-argv.ts';
 import type { Argv } from '../tools/run.ts';
 import type { CallContext } from '../toolstacks/port.ts';
+import { draftOf } from './draft.ts';
 import { runLocked } from './locked-tool.ts';
 import type { ImageView } from './port.ts';
 import { badImage } from './step-error.ts';
@@ -91,13 +90,6 @@ export async function extractTag(tagged: Tagged, to: Volume, context: CallContex
   await fsyncFile(draft, log);
   await moveDurably(draft, to.path, log);
 }
-
-/** The name under which an image is made before it is whole. */
-export const draftOf = (path: string): string =>
-  join(dirname(path), `.${basename(path)}.domsnap-draft`);
-
-/** Remove what a copy that was cut short has left: nobody has ever relied on it. */
-export const dropDraft = (path: string): Promise<void> => rm(draftOf(path), { force: true });
 
 async function head({ image }: Tagged, context: CallContext): Promise<ImageView> {
   // The whole chain: qemu-img opens it all, and no layer may leave its format to be guessed.

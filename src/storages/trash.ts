@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { fileExists, fileSize, mustBePlain } from '../tools/file-facts.ts';
 import { makeFolder, moveDurably, replaceFile } from '../tools/files.ts';
 import type { CallContext } from '../toolstacks/port.ts';
+import { dropDraft } from './draft.ts';
 import { mustBeFolder } from './own-folder.ts';
-import { dropDraft } from './qcow2-internal.ts';
 import { badImage } from './step-error.ts';
 
 /** What a trash folder holds: where each file came from, for `gc` and for whoever wants one back. */

@@ -88,6 +88,14 @@ export function moveDurably(from: string, to: string, log: CallSink): Promise<vo
   });
 }
 
+/** Puts a file in another's place within one folder, durably: a crash leaves the one or the other. */
+export function replaceDurably(from: string, to: string, log: CallSink): Promise<void> {
+  return fileCall(log, ['replace', from, to], async () => {
+    await rename(from, to);
+    await syncFolder(dirname(to));
+  });
+}
+
 /** Removes a file for good, durably. For `gc` alone: everything else moves files to the trash. */
 export function removeDurably(path: string, log: CallSink): Promise<void> {
   return fileCall(log, ['remove', path], async () => {

@@ -94,7 +94,7 @@ export type DomainDeed =
   | { readonly do: 'beginCapture'; readonly capture: Capture; readonly path: string }
   /** Wait until the memory is saved and on disk; answers CaptureResult. */
   | { readonly do: 'finishCapture'; readonly capture: Capture; readonly path: string }
-  | { readonly do: 'cancelCapture'; readonly capture: Capture }
+  | { readonly do: 'cancelCapture'; readonly capture: Capture; readonly path: string }
   /** Pull data up into tops; all disks move together. */
   | { readonly do: 'mergeUp'; readonly merges: readonly Merge[] }
   /**

@@ -8,7 +8,7 @@ import { type Blow, type Durations, playRound, type Round } from './round.ts';
 import { standstills, table, type Violation } from './tally.ts';
 import { VICTIMS, type Victim } from './victims.ts';
 
-const ROUNDS = Number(process.env.DOMSNAP_CAMPAIGN_ROUNDS ?? 14);
+const ROUNDS = Number(process.env.DOMSNAP_CAMPAIGN_ROUNDS ?? 12);
 const SEED = Number(process.env.DOMSNAP_CAMPAIGN_SEED ?? 1);
 /** A world grows slow with its trash, and its guest with its age. */
 const ROUNDS_OF_A_WORLD = 40;

@@ -122,6 +122,7 @@ async function perform(life: Life, deed: ImageDeed, context: CallContext): Promi
       return life.moment(deed.do, context);
     }
     case 'prepareTrash':
+    case 'dropDraft':
       return;
     case 'trash':
       return trash(life, deed.path, deed.operation, context);

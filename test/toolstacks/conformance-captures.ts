@@ -57,7 +57,7 @@ export function captureTests(makeWorld: MakeWorld, captures: readonly Capture[])
       if (capture !== 'precopy') await toolstack.perform({ do: 'pause' }, callContext());
       await toolstack.perform({ do: 'beginCapture', capture, path }, callContext());
       for (const life of [toolstack, toolstack]) {
-        await life.perform({ do: 'cancelCapture', capture }, callContext());
+        await life.perform({ do: 'cancelCapture', capture, path }, callContext());
       }
       await toolstack.perform({ do: 'resume' }, callContext());
       await world.write('vda', 3, 0x33);

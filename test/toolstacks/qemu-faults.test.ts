@@ -135,7 +135,7 @@ describe('memory that cannot be saved', () => {
       await toolstack.perform({ do: 'beginCapture', capture, path }, callContext());
       const finish = toolstack.perform({ do: 'finishCapture', capture, path }, callContext());
       expect((await stepErrorOf(finish)).code).toBe('capture-failed');
-      await toolstack.perform({ do: 'cancelCapture', capture }, callContext());
+      await toolstack.perform({ do: 'cancelCapture', capture, path }, callContext());
       await toolstack.perform({ do: 'resume' }, callContext());
       await world.write('vda', 1, 0x11);
       expect(await toolstack.runState(callContext())).toBe('running');

@@ -110,13 +110,14 @@ async function notWritten(path: string): Promise<StepError> {
 /** Call a capture off; the guest is left as QEMU leaves it, which may be standing or running. */
 export async function cancelCapture(
   life: Life,
-  { capture }: Of<'cancelCapture'>,
+  { capture, path }: Of<'cancelCapture'>,
   context: CallContext,
 ): Promise<Json> {
   const { monitor, notes } = life;
   const begun = notes.read().capture;
   if (!(await monitor.reachable(context.signal))) {
-    if (begun) removeReport(begun.path);
+    // By its own name: what was noted of the capture may have been lost with the host.
+    removeReport(path);
     notes.write({ capture: undefined });
     return { was: 'off' };
   }
@@ -126,7 +127,7 @@ export async function cancelCapture(
     else await cancel(life, context);
   }
   await leaveMigration(life, context.signal);
-  if (begun) removeReport(begun.path);
+  removeReport(path);
   notes.write({ capture: undefined });
   return { was: status };
 }

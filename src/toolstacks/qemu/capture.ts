@@ -23,8 +23,11 @@ export async function prepareCapture(
   { capture }: Of<'prepareCapture'>,
   { signal }: CallContext,
 ): Promise<Json> {
-  const [modes] = await life.monitor.ask([queryModes], signal);
+  const [{ status }, modes] = await life.monitor.ask([queryStatus, queryModes], signal);
+  // QEMU saves nothing twice from this state.
+  if (status === 'postmigrate') await takeImagesBack(life, signal);
   if (!areSet(modes, capture)) await setModes(life, capture, signal);
+  life.prepared = capture;
   return { prepared: capture };
 }
 
@@ -68,10 +71,11 @@ export async function beginCapture(
   const { monitor, notes } = life;
   const { signal } = context;
   if (!(await begun(life, path, signal))) {
-    const [{ status }, modes] = await monitor.ask([queryStatus, queryModes], signal);
-    if (!areSet(modes, capture)) await setModes(life, capture, signal);
-    // QEMU saves nothing twice from this state.
-    if (status === 'postmigrate') await takeImagesBack(life, signal);
+    // The guest waits for this: what this life has just set is not asked for.
+    if (life.prepared !== capture) {
+      await prepareCapture(life, { do: 'prepareCapture', capture }, context);
+    }
+    life.prepared = undefined;
     makeReport(path);
     notes.write({ capture: { path, mode: capture, process: monitor.process() } });
     await monitor.send([commands.migrate(sinkUri(path))], signal);

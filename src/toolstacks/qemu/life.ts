@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { DomainDisk } from '../../catalog/model.ts';
 import type { Clock } from '../../engine/clock.ts';
 import { StepError } from '../../engine/step.ts';
+import type { Capture } from '../port.ts';
 import * as commands from './commands.ts';
 import type { QemuDomainConfig } from './domain-config.ts';
 import { type BlockView, blockView, queryBlock, queryGraph, queryNodes } from './graph.ts';
@@ -23,6 +24,8 @@ export interface Life {
   seen: BlockView | undefined;
   /** The last deed has found the guest standing still, and its disks on the images that were seen. */
   settled: boolean;
+  /** The capture for which QEMU's migration was set by this life. */
+  prepared: Capture | undefined;
 }
 
 /** Everything that a toolstack object holds on to. */
@@ -40,6 +43,7 @@ export function lifeOf(
     notes,
     seen: undefined,
     settled: false,
+    prepared: undefined,
   };
 }
 

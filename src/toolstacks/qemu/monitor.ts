@@ -145,7 +145,8 @@ export class Monitor {
     } catch (error) {
       if (!(error instanceof ToolError)) throw error;
       if (error.code === 'protocol') throw foreign(`${path} is not the monitor of a QEMU`, error);
-      if (error.code !== 'missing' && error.code !== 'refused') throw error;
+      // `closed`: it was about to die when it was connected to.
+      if (!['missing', 'refused', 'closed'].includes(error.code)) throw error;
       const running = processOfPidFile(this.#pidFile);
       if (!running) return null;
       const message = `QEMU process ${running.pid} of ${name} runs, but its monitor ${path} does not answer: end that process, or wait until it has started`;

@@ -9,9 +9,11 @@ import {
 } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { stopDomain } from '../../../src/operations/domains.ts';
 import { RefusedError } from '../../../src/plan/refusal.ts';
 import {
+  behindItsBack,
   counters,
   DOMAIN,
   guestPid,
@@ -119,7 +121,11 @@ describe.skipIf(!mayMount())('a revert that fails on the real tools', () => {
   test('prepareHeads: the file system is full', async () => {
     await undisturbed(async () => {
       const before = { createOverlay: () => disk.fill(0) };
-      const settle = () => disk.free();
+      // The guest may have met the full disk as well: it waits for space, and for a word that there is.
+      const settle = async () => {
+        await disk.free();
+        await behindItsBack(world, monitor => monitor.execute(z.unknown(), 'cont'));
+      };
       expect(code(await revert(LIVE, { settle }, { before }))).toEqual(['prepareHeads: no-space']);
     });
   });

@@ -1,0 +1,2 @@
+/** Nobody reads the calls of the tests' own tools. */
+export const tools = { log: () => {} };
