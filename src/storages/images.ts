@@ -106,6 +106,9 @@ function writtenBy(deed: ImageDeed): string[] {
     case 'prepareTrash':
     case 'purge':
       return [];
+    // A tool that is still at work on the draft writes to nothing from then on.
+    case 'dropDraft':
+      return [];
     case 'createFile':
     case 'trash':
       return [deed.path];
