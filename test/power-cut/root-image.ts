@@ -17,7 +17,7 @@ import { parseLibraryList, programOf } from '../../src/lab/shared-libraries.ts';
 import { tools } from './tools.ts';
 
 /** What the lab host runs beside domsnap itself and busybox: this machine's own. */
-const PROGRAMS = ['qemu-system-x86_64', 'qemu-img', 'flock'];
+const PROGRAMS = ['qemu-system-x86_64', 'qemu-img', 'flock', 'cp'];
 
 /** QEMU's own: its accelerator is a module of its own in Debian 12, its firmware lies in files. */
 const QEMU_FILES = [
