@@ -7,6 +7,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/engine/system-clock.ts';
@@ -35,6 +36,17 @@ const stranger = (world: QemuWorld, change: Partial<QemuWorld['config']>) =>
   );
 
 describe('whose monitor it is', () => {
+  test('a monitor that greets and hangs up is no domain that is off', async () => {
+    const world = await qemuWorld();
+    const monitor = world.path('rude.sock');
+    const version = { qemu: { micro: 0, minor: 2, major: 7 }, package: '' };
+    const greeting = `${JSON.stringify({ QMP: { version, capabilities: [] } })}\r\n`;
+    const rude = createServer(socket => socket.end(greeting)).listen(monitor);
+    onTestFinished(() => void rude.close());
+    const asked = stranger(world, { monitor }).runState(callContext());
+    expect((await stepErrorOf(asked)).code).not.toBe('off');
+  });
+
   test('the monitor of a domain with another name, or other disks, is refused', async () => {
     const { world, toolstack } = await runningWorld();
     await toolstack.close();

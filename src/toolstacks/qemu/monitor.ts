@@ -18,6 +18,7 @@ import { processOf, processOfPidFile, type QemuProcess } from './process.ts';
 import type { Query } from './query.ts';
 
 const CONNECT_MS = 5_000;
+const DYING_MS = 30;
 /** QEMU answers in milliseconds; a flush of a slow disk within a command takes longer. */
 const COMMAND_MS = 60_000;
 
@@ -127,7 +128,7 @@ export class Monitor {
     return this.#opening;
   }
 
-  async #open(signal: AbortSignal | undefined): Promise<Qmp | null> {
+  async #open(signal: AbortSignal | undefined, triesLeft = 3): Promise<Qmp | null> {
     const { monitor: path, name } = this.#config;
     this.#qmp = undefined;
     try {
@@ -145,8 +146,12 @@ export class Monitor {
     } catch (error) {
       if (!(error instanceof ToolError)) throw error;
       if (error.code === 'protocol') throw foreign(`${path} is not the monitor of a QEMU`, error);
-      // `closed`: it was about to die when it was connected to.
-      if (!['missing', 'refused', 'closed'].includes(error.code)) throw error;
+      if (error.code === 'closed' && triesLeft > 0) {
+        // It was about to die when it was connected to; or somebody there hangs up on us.
+        await sleep(DYING_MS, undefined, { signal }).catch(() => undefined);
+        return this.#open(signal, triesLeft - 1);
+      }
+      if (error.code !== 'missing' && error.code !== 'refused') throw error;
       const running = processOfPidFile(this.#pidFile);
       if (!running) return null;
       const message = `QEMU process ${running.pid} of ${name} runs, but its monitor ${path} does not answer: end that process, or wait until it has started`;
