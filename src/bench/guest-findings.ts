@@ -97,7 +97,8 @@ export function virshFindings(
     const pause = series(found.map(({ pauseMs }) => pauseMs));
     const times = way === 'not live' ? 1 / 20 : 1 / 3;
     const limit = way === 'not live' ? 'virsh / 20' : 'virsh / 3';
-    const limited = memoryMb >= 1024 && note === IDLE;
+    // A disk-only snapshot by virsh saves no memory, and is shown for its own sake.
+    const limited = memoryMb >= 1024 && note === IDLE && way !== 'disk-only';
     findings.push(
       {
         ...common,
