@@ -54,8 +54,17 @@ mount_data() {
     mount --bind $domsnap_data/home /var/lib/domsnap
 }
 
+# A process that was just killed closes its files a little after it has gone from the process list.
 umount_data() {
-  umount /var/lib/domsnap && umount $domsnap_data
+  for attempt in $(seq 100); do
+    umount /var/lib/domsnap 2>/dev/null
+    umount $domsnap_data 2>/dev/null && return 0
+    sleep 0.05
+  done
+  umount $domsnap_data
+  ls -l /proc/[0-9]*/fd /proc/[0-9]*/cwd 2>/dev/null | grep -e $domsnap_data -e /var/lib/domsnap
+  for pid in /proc/[0-9]*; do echo "$pid: $(tr '\\0' ' ' <$pid/cmdline)"; done | grep -v ': $'
+  return 1
 }
 
 # What systemd would run: the unit's environment and command line.
