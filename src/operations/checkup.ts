@@ -8,6 +8,7 @@ import { StepError } from '../engine/step.ts';
 import { survey } from '../plan/survey.ts';
 import { listTrash } from '../storages/trash-list.ts';
 import type { DomainView, Toolstack } from '../toolstacks/port.ts';
+import { openOn } from './begun.ts';
 import { type ImageUse, volumesOf } from './image-use.ts';
 import { freeContext, type Session } from './session.ts';
 import { strayFiles } from './stray-files.ts';
@@ -39,11 +40,7 @@ export async function checkupOf(
   const volumes = volumesOf(domain, facts.snapshots).map(([{ path }]) => path);
   const memories = facts.snapshots.flatMap(({ memory }) => memory?.path ?? []);
   const folders = new Set([...facts.images.keys(), ...volumes, ...memories].map(p => dirname(p)));
-  const [open = null] = journal.operations({
-    subject: domain.name,
-    status: ['open', 'needsAttention'],
-    limit: 1,
-  });
+  const open = openOn(session, domain.name) ?? null;
   const strays = await strayFiles(session, use, folders);
   return {
     facts,

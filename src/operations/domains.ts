@@ -3,6 +3,7 @@ import type { Json } from '../engine/json.ts';
 import { misused, type Refusal, RefusedError, refuse } from '../plan/refusal.ts';
 import { commonRefusals, survey } from '../plan/survey.ts';
 import type { DomainView } from '../toolstacks/port.ts';
+import { openOn } from './begun.ts';
 import { recoverDomain } from './recover.ts';
 import { withToolstack } from './run-request.ts';
 import { freeContext, lockDomain, type Session, type Waiting } from './session.ts';
@@ -44,11 +45,7 @@ export async function removeDomain(session: Session, name: string): Promise<void
         `'domsnap delete ${name} SNAPSHOT --children' deletes one and all below it`,
       );
     }
-    const [open] = session.journal.operations({
-      subject: name,
-      status: ['open', 'needsAttention'],
-      limit: 1,
-    });
+    const open = openOn(session, name);
     if (open) {
       throw refuse(
         'open-operation',

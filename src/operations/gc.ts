@@ -1,15 +1,15 @@
 import { dirname } from 'node:path';
-import { REPAIRS } from '../../machines/index.ts';
 import type { TrashNeeds, TrashVerdict } from '../plan/gc.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { GcInput } from '../steps/input.ts';
 import { listTrash, type TrashListing } from '../storages/trash-list.ts';
 import { fileExists } from '../tools/file-facts.ts';
+import { startOf } from './begun.ts';
 import { TRASH_SUBJECT, withSubject } from './host-subject.ts';
 import { type ImageUse, imageUse, pathsIn } from './image-use.ts';
 import { recoverDomain } from './recover.ts';
 import { type Report, type RunOptions, runPlan } from './run-request.ts';
 import { lockDomain, type Session } from './session.ts';
+import { upkeepPlan } from './upkeep-plan.ts';
 
 /** What `gc` is to do. */
 export interface GcRequest {
@@ -89,26 +89,22 @@ async function needsOf(
 const OPERATIONS_MAX = 5_000;
 
 /** Folders in which operations of domains have worked that were forgotten since. */
-function oldFolders({ journal, catalog }: Session): Set<string> {
+function oldFolders(session: Session): Set<string> {
+  const { journal, catalog } = session;
   const folders = new Set<string>();
   for (const { id, subject } of journal.operations({ limit: OPERATIONS_MAX })) {
     if (subject === TRASH_SUBJECT || catalog.domain(subject)) continue;
-    const [first] = journal.records(id);
-    if (first?.fact.type === 'started') {
-      for (const path of pathsIn(first.fact.input)) folders.add(dirname(path));
-    }
+    for (const path of pathsIn(startOf(session, id)?.input)) folders.add(dirname(path));
   }
   return folders;
 }
 
-function planOf({ clock }: Session, due: readonly TrashVerdict[]): Plan {
-  const saga = REPAIRS.get('gc.trash');
-  if (!saga) throw new Error('no machine for gc');
-  const input: GcInput = {
+function planOf(session: Session, due: readonly TrashVerdict[]): Plan {
+  return upkeepPlan(session, 'gc.trash', {
     operation: 'gc',
     domain: TRASH_SUBJECT,
     name: 'purge',
-    at: clock.now(),
+    at: session.clock.now(),
     runBefore: 'off',
     runAfter: 'off',
     files: due.map(({ file: { folder, operation, name, bytes } }) => ({
@@ -117,16 +113,5 @@ function planOf({ clock }: Session, due: readonly TrashVerdict[]): Plan {
       name,
       bytes,
     })),
-  };
-  return {
-    operation: clock.newId(),
-    saga,
-    input,
-    deadlines: {},
-    refusals: [],
-    notes: [],
-    bytesToMove: 0,
-    space: [],
-    conditions: { operation: 'gc' },
-  };
+  });
 }

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { Domain, Snapshot, Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
 import { identityOf, openFiles } from '../tools/file-facts.ts';
+import { startOf } from './begun.ts';
 import { withToolstack } from './run-request.ts';
 import { freeContext, type Session } from './session.ts';
 
@@ -44,9 +45,7 @@ export async function imageUse(session: Session): Promise<ImageUse> {
   }
   for (const path of named.keys()) folders.add(dirname(path));
   for (const { id } of session.journal.operations({ status: ['open', 'needsAttention'] })) {
-    const [first] = session.journal.records(id);
-    if (first?.fact.type !== 'started') continue;
-    for (const path of pathsIn(first.fact.input)) name(path, `the open operation ${id}`);
+    for (const path of pathsIn(startOf(session, id)?.input)) name(path, `the open operation ${id}`);
   }
   return { named, held: await heldFiles(named), silent, folders };
 }

@@ -1,5 +1,6 @@
 import type { Operation } from '../journal/port.ts';
 import { RefusedError, refuse } from '../plan/refusal.ts';
+import { openOn, startOf } from './begun.ts';
 import { withSubject } from './host-subject.ts';
 import { type Report, type RunOptions, reportOf } from './run-request.ts';
 import { BusyError, lockDomain, type Session } from './session.ts';
@@ -48,11 +49,7 @@ export async function recoverDomain(
   domain: string,
   options: RunOptions,
 ): Promise<void> {
-  const [left] = session.journal.operations({
-    subject: domain,
-    status: ['open', 'needsAttention'],
-    limit: 1,
-  });
+  const left = openOn(session, domain);
   if (!left) return;
   const report = await recoverOperation(session, left, options);
   if (report.outcome === 'needsAttention' || report.outcome === 'parked') {
@@ -88,9 +85,9 @@ export async function recoverOperation(
   const { hostSteps } = await import('../steps/index.ts');
   const { CaseInput } = await import('../steps/input.ts');
   const saga = machineOf(operation.caseId, operation.caseVersion);
-  const [first] = session.journal.records(operation.id);
-  if (first?.fact.type !== 'started') throw new Error(`${operation.id} has no first record`);
-  const { name } = CaseInput.parse(first.fact.input);
+  const begun = startOf(session, operation.id);
+  if (!begun) throw new Error(`${operation.id} has no first record`);
+  const { name } = CaseInput.parse(begun.input);
   return withSubject(session, operation.subject, async (toolstack, domain) => {
     const ending = await resume(
       { ...session, ...(options.observer ? { observer: options.observer } : {}) },

@@ -1,6 +1,7 @@
 import { generatedName } from '../plan/names.ts';
 import { RefusedError } from '../plan/refusal.ts';
 import type { RevertRequest } from '../plan/request.ts';
+import { openOn } from './begun.ts';
 import { recoverDomain } from './recover.ts';
 import { planRequest, type Report, type RunOptions, runUnderLock } from './run-request.ts';
 import { lockDomain, type Session } from './session.ts';
@@ -55,12 +56,7 @@ async function revertWith(
   } finally {
     const takenBack = report === undefined || report.outcome === 'rolledBack';
     const { domain } = request;
-    const [open] = session.journal.operations({
-      subject: domain,
-      status: ['open', 'needsAttention'],
-      limit: 1,
-    });
-    if (takenBack && !open) {
+    if (takenBack && !openOn(session, domain)) {
       const { abort: _, ...unhurried } = options;
       await runUnderLock(session, { operation: 'delete', domain, name: made.name }, unhurried);
     }

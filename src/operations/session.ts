@@ -9,6 +9,7 @@ import type { Journal, Operation, Projection } from '../journal/port.ts';
 import type { Images } from '../storages/port.ts';
 import { processAlive } from '../tools/process.ts';
 import type { CallContext, Toolstack } from '../toolstacks/port.ts';
+import { startOf } from './begun.ts';
 
 /** Everything that operations on this host share. Real, or simulated as a whole. */
 export interface Session {
@@ -80,10 +81,10 @@ export async function lockDomain(
 }
 
 /** The process that began the domain's open operation is gone: whoever has the lock is recovering it. */
-function beingRecovered({ journal }: Session, domain: string): boolean {
-  const [open] = journal.operations({ subject: domain, status: ['open'], limit: 1 });
-  const fact = open && journal.records(open.id)[0]?.fact;
-  return fact?.type === 'started' && !processAlive(fact.who.pid);
+function beingRecovered(session: Session, domain: string): boolean {
+  const [open] = session.journal.operations({ subject: domain, status: ['open'], limit: 1 });
+  const start = open && startOf(session, open.id);
+  return start !== undefined && !processAlive(start.who.pid);
 }
 
 /** The context of calls that belong to no operation: they ask, or start and stop a domain. */

@@ -3,6 +3,7 @@ import type { Operation } from '../journal/port.ts';
 import { type Refusal, RefusedError, refuse } from '../plan/refusal.ts';
 import type { RevertRequest } from '../plan/request.ts';
 import { DeleteInput, RevertInput } from '../steps/input.ts';
+import { openOn, startOf } from './begun.ts';
 import { recoverDomain } from './recover.ts';
 import { type Report, type RunOptions, runUnderLock } from './run-request.ts';
 import { lockDomain, type Session } from './session.ts';
@@ -42,12 +43,7 @@ export async function undoRevert(
   const { domain } = request;
   const lock = await lockDomain(session, domain, options);
   try {
-    const { journal } = session;
-    const [open] = journal.operations({
-      subject: domain,
-      status: ['open', 'needsAttention'],
-      limit: 1,
-    });
+    const open = openOn(session, domain);
     await recoverDomain(session, domain, options);
     const last = lastRevert(session, domain);
     if (!last) throw nothing(domain, 'no revert of it is in the journal');
@@ -159,14 +155,14 @@ function nodeBefore(
 }
 
 /** The latest revert that was done, among the domain's last thousand operations. */
-function lastRevert({ journal }: Session, domain: string): LastRevert | undefined {
-  const operation = journal
+function lastRevert(session: Session, domain: string): LastRevert | undefined {
+  const operation = session.journal
     .operations({ subject: domain, status: ['committed'] })
     .find(({ caseId }) => caseId.startsWith('revert.'));
   if (!operation) return undefined;
-  const [first] = journal.records(operation.id);
-  if (first?.fact.type !== 'started') throw new Error(`${operation.id} has no first record`);
-  return { operation, input: RevertInput.parse(first.fact.input) };
+  const begun = startOf(session, operation.id);
+  if (!begun) throw new Error(`${operation.id} has no first record`);
+  return { operation, input: RevertInput.parse(begun.input) };
 }
 
 const madeSince = ({ catalog }: Session, { subject, openedAt }: Operation): string[] =>
@@ -176,10 +172,10 @@ const madeSince = ({ catalog }: Session, { subject, openedAt }: Operation): stri
     .map(({ name }) => name);
 
 /** Is it the delete that an undo ends with? */
-function dissolves({ journal }: Session, { id, caseId }: Operation, name: string): boolean {
-  const [first] = journal.records(id);
-  if (first?.fact.type !== 'started' || !caseId.startsWith('delete.')) return false;
-  return DeleteInput.parse(first.fact.input).name === name;
+function dissolves(session: Session, { id, caseId }: Operation, name: string): boolean {
+  const begun = startOf(session, id);
+  if (!begun || !caseId.startsWith('delete.')) return false;
+  return DeleteInput.parse(begun.input).name === name;
 }
 
 /** What a recovery has just brought to its end. */

@@ -1,0 +1,19 @@
+import type { Fact } from '../engine/fact.ts';
+import type { Operation } from '../journal/port.ts';
+import type { Session } from './session.ts';
+
+/** The operation that is open on a domain, or waits for a person there; there is one at most. */
+export const openOn = (
+  { journal }: Pick<Session, 'journal'>,
+  subject: string,
+): Operation | undefined =>
+  journal.operations({ subject, status: ['open', 'needsAttention'], limit: 1 })[0];
+
+/** How an operation began, by its first record; undefined where the journal does not have it. */
+export function startOf(
+  { journal }: Pick<Session, 'journal'>,
+  id: string,
+): (Fact & { type: 'started' }) | undefined {
+  const fact = journal.records(id)[0]?.fact;
+  return fact?.type === 'started' ? fact : undefined;
+}
