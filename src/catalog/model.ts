@@ -73,14 +73,16 @@ export const Domain = z.object({
 export type Domain = z.infer<typeof Domain>;
 
 /** What a step may change in the catalog; applied in the transaction of the step's record. */
-export const CatalogChange = z.discriminatedUnion('catalog', [
-  z.object({ catalog: z.literal('domain'), domain: Domain }),
-  z.object({ catalog: z.literal('dropDomain'), name: z.string() }),
-  z.object({ catalog: z.literal('heads'), domain: z.string(), disks: z.array(DomainDisk) }),
-  z.object({ catalog: z.literal('current'), domain: z.string(), current: z.string().nullable() }),
-  z.object({ catalog: z.literal('snapshot'), snapshot: Snapshot }),
-  z.object({ catalog: z.literal('dropSnapshot'), domain: z.string(), name: z.string() }),
-]);
+export const CatalogChange = z.lazy(() =>
+  z.discriminatedUnion('catalog', [
+    z.object({ catalog: z.literal('domain'), domain: Domain }),
+    z.object({ catalog: z.literal('dropDomain'), name: z.string() }),
+    z.object({ catalog: z.literal('heads'), domain: z.string(), disks: z.array(DomainDisk) }),
+    z.object({ catalog: z.literal('current'), domain: z.string(), current: z.string().nullable() }),
+    z.object({ catalog: z.literal('snapshot'), snapshot: Snapshot }),
+    z.object({ catalog: z.literal('dropSnapshot'), domain: z.string(), name: z.string() }),
+  ]),
+);
 export type CatalogChange = z.infer<typeof CatalogChange>;
 
 /** What everybody may ask of the catalog. */

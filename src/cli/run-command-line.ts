@@ -8,7 +8,7 @@ import { makeProgram } from './program.ts';
 export async function runCommandLine(argv: readonly string[]): Promise<never> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
-    await makeProgram().parseAsync([...argv]);
+    await makeProgram(argv[2]).parseAsync([...argv]);
   } catch (error) {
     process.exitCode = await exitCodeOf(error, argv);
   }

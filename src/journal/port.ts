@@ -104,18 +104,20 @@ export class SubjectBusyError extends Error {
 }
 
 /** The parsed body of a stored record. */
-export const RecordBody = z.object({
-  fact: Fact,
-  from: z.string(),
-  to: z.string(),
-  effects: z.array(z.object({ key: z.string(), id: z.string(), step: z.string() })),
-  calls: z.array(
-    z.object({
-      tool: z.string(),
-      command: z.json(),
-      durationMs: z.number(),
-      exit: z.union([z.string(), z.number()]),
-      answerDigest: z.string(),
-    }),
-  ),
-});
+export const RecordBody = z.lazy(() =>
+  z.object({
+    fact: Fact,
+    from: z.string(),
+    to: z.string(),
+    effects: z.array(z.object({ key: z.string(), id: z.string(), step: z.string() })),
+    calls: z.array(
+      z.object({
+        tool: z.string(),
+        command: z.json(),
+        durationMs: z.number(),
+        exit: z.union([z.string(), z.number()]),
+        answerDigest: z.string(),
+      }),
+    ),
+  }),
+);

@@ -9,20 +9,22 @@ import { mustBeFolder } from './own-folder.ts';
 import { badImage } from './step-error.ts';
 
 /** What a trash folder holds: where each file came from, for `gc` and for whoever wants one back. */
-export const Manifest = z.object({
-  operation: z.string(),
-  files: z.array(
-    z.object({
-      /** Its name in the trash. */
-      name: z.string(),
-      /** Where it was. */
-      from: z.string(),
-      bytes: z.number(),
-      /** Milliseconds since 1970. */
-      at: z.number(),
-    }),
-  ),
-});
+export const Manifest = z.lazy(() =>
+  z.object({
+    operation: z.string(),
+    files: z.array(
+      z.object({
+        /** Its name in the trash. */
+        name: z.string(),
+        /** Where it was. */
+        from: z.string(),
+        bytes: z.number(),
+        /** Milliseconds since 1970. */
+        at: z.number(),
+      }),
+    ),
+  }),
+);
 export type Manifest = z.infer<typeof Manifest>;
 
 /** The folder that holds all trash of the images in a folder. */

@@ -12,10 +12,12 @@ import { ToolError } from './tool-error.ts';
 const count = z.number().int().min(0).max(1000);
 const status = z.enum(['thawed', 'frozen']);
 const shortText = z.string().transform(text => printable(text, 100));
-const agentInfo = z.object({
-  version: shortText,
-  supported_commands: z.array(z.object({ name: shortText, enabled: z.boolean() })).max(1000),
-});
+const agentInfo = z.lazy(() =>
+  z.object({
+    version: shortText,
+    supported_commands: z.array(z.object({ name: shortText, enabled: z.boolean() })).max(1000),
+  }),
+);
 
 /** What an agent says of itself. */
 export type AgentInfo = { readonly version: string; readonly enabledCommands: readonly string[] };

@@ -14,23 +14,25 @@ const snapshotSchema = z.object({
   'date-sec': z.number().int(),
 });
 
-const infoSchema = z.object({
-  filename: z.string(),
-  format: z.string(),
-  'virtual-size': bytes,
-  'actual-size': bytes.optional(),
-  'dirty-flag': z.boolean().optional(),
-  encrypted: z.boolean().optional(),
-  'backing-filename': z.string().optional(),
-  'full-backing-filename': z.string().optional(),
-  'backing-filename-format': z.string().optional(),
-  snapshots: z.array(snapshotSchema).max(65_536).optional(),
-  'format-specific': z
-    .object({
-      data: z.object({ corrupt: z.boolean().optional(), 'data-file': z.string().optional() }),
-    })
-    .optional(),
-});
+const infoSchema = z.lazy(() =>
+  z.object({
+    filename: z.string(),
+    format: z.string(),
+    'virtual-size': bytes,
+    'actual-size': bytes.optional(),
+    'dirty-flag': z.boolean().optional(),
+    encrypted: z.boolean().optional(),
+    'backing-filename': z.string().optional(),
+    'full-backing-filename': z.string().optional(),
+    'backing-filename-format': z.string().optional(),
+    snapshots: z.array(snapshotSchema).max(65_536).optional(),
+    'format-specific': z
+      .object({
+        data: z.object({ corrupt: z.boolean().optional(), 'data-file': z.string().optional() }),
+      })
+      .optional(),
+  }),
+);
 
 /** What one image's header says. */
 export type ImageInfo = {
@@ -118,11 +120,13 @@ function knownFormat(path: string, format: string | undefined): ImageFormat | nu
   throw untrusted(path, `names a backing format that domsnap does not know: ${format}`);
 }
 
-const checkSchema = z.object({
-  'check-errors': bytes,
-  corruptions: bytes.default(0),
-  leaks: bytes.default(0),
-});
+const checkSchema = z.lazy(() =>
+  z.object({
+    'check-errors': bytes,
+    corruptions: bytes.default(0),
+    leaks: bytes.default(0),
+  }),
+);
 
 /** What `qemu-img check` found. Leaked clusters waste space and harm nothing. */
 export type ImageCheck =
@@ -165,7 +169,9 @@ export async function imageCheck(
   };
 }
 
-const mapSchema = z.array(z.object({ length: bytes, depth: bytes, data: z.boolean() }));
+const mapSchema = z.lazy(() =>
+  z.array(z.object({ length: bytes, depth: bytes, data: z.boolean() })),
+);
 
 /**
  * How many bytes of data an image holds itself, without those below it (which are not opened): what

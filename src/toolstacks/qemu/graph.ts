@@ -4,11 +4,13 @@ import type { Volume } from '../../catalog/model.ts';
 import type { LiveDisk } from '../port.ts';
 import type { Query } from './query.ts';
 
-const block = z.object({
-  device: z.string(),
-  qdev: z.string().optional(),
-  inserted: z.object({ 'node-name': z.string() }).optional(),
-});
+const block = z.lazy(() =>
+  z.object({
+    device: z.string(),
+    qdev: z.string().optional(),
+    inserted: z.object({ 'node-name': z.string() }).optional(),
+  }),
+);
 type Block = z.infer<typeof block>;
 
 export const queryBlock: Query<Block[]> = {
@@ -16,12 +18,14 @@ export const queryBlock: Query<Block[]> = {
   schema: z.array(block).max(10_000),
 };
 
-const namedNode = z.object({
-  'node-name': z.string(),
-  drv: z.string(),
-  file: z.string(),
-  image: z.object({ snapshots: z.array(z.object({ name: z.string() })).optional() }),
-});
+const namedNode = z.lazy(() =>
+  z.object({
+    'node-name': z.string(),
+    drv: z.string(),
+    file: z.string(),
+    image: z.object({ snapshots: z.array(z.object({ name: z.string() })).optional() }),
+  }),
+);
 
 export const queryNodes: Query<z.infer<typeof namedNode>[]> = {
   command: 'query-named-block-nodes',
@@ -29,10 +33,12 @@ export const queryNodes: Query<z.infer<typeof namedNode>[]> = {
   schema: z.array(namedNode).max(100_000),
 };
 
-const graph = z.object({
-  nodes: z.array(z.object({ id: z.number(), type: z.string(), name: z.string() })),
-  edges: z.array(z.object({ parent: z.number(), child: z.number(), name: z.string() })),
-});
+const graph = z.lazy(() =>
+  z.object({
+    nodes: z.array(z.object({ id: z.number(), type: z.string(), name: z.string() })),
+    edges: z.array(z.object({ parent: z.number(), child: z.number(), name: z.string() })),
+  }),
+);
 
 /** The only question whose answer says which node stands on which (since 4.0). */
 export const queryGraph: Query<z.infer<typeof graph>> = {

@@ -5,19 +5,21 @@ import * as commands from './commands.ts';
 import { type Life, until } from './life.ts';
 import type { Query } from './query.ts';
 
-const job = z.object({
-  id: z.string(),
-  type: z.string(),
-  status: z.string(),
-  'current-progress': z.number(),
-  'total-progress': z.number(),
-  error: z.string().optional(),
-});
+const job = z.lazy(() =>
+  z.object({
+    id: z.string(),
+    type: z.string(),
+    status: z.string(),
+    'current-progress': z.number(),
+    'total-progress': z.number(),
+    error: z.string().optional(),
+  }),
+);
 export type Job = z.infer<typeof job>;
 
 export const queryJobs: Query<Job[]> = { command: 'query-jobs', schema: z.array(job) };
 
-const blockJob = z.object({ device: z.string(), 'io-status': z.string() });
+const blockJob = z.lazy(() => z.object({ device: z.string(), 'io-status': z.string() }));
 
 const queryBlockJobs: Query<z.infer<typeof blockJob>[]> = {
   command: 'query-block-jobs',

@@ -4,19 +4,21 @@ import { z } from 'zod';
 
 const process = z.object({ pid: z.number(), startTicks: z.number() });
 
-const notesSchema = z.object({
-  /** The capture that was begun last, and its result once it is known. */
-  capture: z
-    .object({
-      path: z.string(),
-      mode: z.enum(['background', 'precopy', 'paused']),
-      process: process.nullable(),
-      result: z.object({ bytes: z.number(), sha256: z.string() }).optional(),
-    })
-    .optional(),
-  /** The QEMU process in which no background capture may be tried again, and why. */
-  burnt: z.object({ process, why: z.string() }).optional(),
-});
+const notesSchema = z.lazy(() =>
+  z.object({
+    /** The capture that was begun last, and its result once it is known. */
+    capture: z
+      .object({
+        path: z.string(),
+        mode: z.enum(['background', 'precopy', 'paused']),
+        process: process.nullable(),
+        result: z.object({ bytes: z.number(), sha256: z.string() }).optional(),
+      })
+      .optional(),
+    /** The QEMU process in which no background capture may be tried again, and why. */
+    burnt: z.object({ process, why: z.string() }).optional(),
+  }),
+);
 
 /** What domsnap remembers of a domain's process from one life of its own to the next. */
 export type NotesContent = z.infer<typeof notesSchema>;
