@@ -198,6 +198,7 @@ async function leaveMigration(life: Life, signal: AbortSignal): Promise<void> {
   await endModes(life, signal);
 }
 
-async function endModes({ monitor }: Life, signal: AbortSignal): Promise<void> {
-  await monitor.send([commands.captureModes(null), commands.captureSpeed(false)], signal);
+async function endModes(life: Life, signal: AbortSignal): Promise<void> {
+  life.prepared = undefined;
+  await life.monitor.send([commands.captureModes(null), commands.captureSpeed(false)], signal);
 }
