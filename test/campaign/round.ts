@@ -9,7 +9,7 @@ import { DOMAIN, tools, type World } from '../lab/cases/harness.ts';
 import { ticks } from '../lab/cases/instants.ts';
 import { assertInvariants } from '../lab/cases/invariants.ts';
 import { runStateOf } from '../lab/cases/operate.ts';
-import type { Chance } from './chance.ts';
+import type { Chance } from '../seeded-random.ts';
 import type { Errand } from './errands.ts';
 import { strike, type Victim, watchdogsOf } from './victims.ts';
 
