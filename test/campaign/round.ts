@@ -9,9 +9,10 @@ import { DOMAIN, tools, type World } from '../lab/cases/harness.ts';
 import { ticks } from '../lab/cases/instants.ts';
 import { assertInvariants } from '../lab/cases/invariants.ts';
 import { runStateOf } from '../lab/cases/operate.ts';
+import { watchdogsOf } from '../processes.ts';
 import type { Chance } from '../seeded-random.ts';
 import type { Errand } from './errands.ts';
-import { strike, type Victim, watchdogsOf } from './victims.ts';
+import { strike, type Victim } from './victims.ts';
 
 const CLI = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 
@@ -138,7 +139,7 @@ async function recovered(world: World, blow: Blow, chance: Chance): Promise<numb
   while (kills < blow.recoveryKills && isOpen(world)) {
     const again = start(world, ['recover']);
     await sleep(chance.between(100, 900));
-    for (const watcher of watchdogsOf(world)) process.kill(watcher, 'SIGKILL');
+    for (const watcher of watchdogsOf(world.session.home)) process.kill(watcher, 'SIGKILL');
     if (again.running()) {
       process.kill(again.pid, 'SIGKILL');
       kills += 1;
@@ -146,7 +147,7 @@ async function recovered(world: World, blow: Blow, chance: Chance): Promise<numb
     await again.ended;
   }
   const untilMs = performance.now() + END_MS;
-  while (isOpen(world) && watchdogsOf(world).length > 0) {
+  while (isOpen(world) && watchdogsOf(world.session.home).length > 0) {
     if (performance.now() > untilMs) throw new Error('the watchdog does not come to an end');
     await sleep(20);
   }

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { JournalRecord, Operation } from '../../src/journal/port.ts';
 import { connectQmp, type Qmp } from '../../src/tools/qmp.ts';
+import { watchdogsOf } from '../processes.ts';
 import { counters, DOMAIN, tools, type World, worldDown, worldUp } from './cases/harness.ts';
 import { assertInvariants } from './cases/invariants.ts';
 import { OVERLAY } from './cases/storages.ts';
@@ -71,7 +72,7 @@ const guestStops = () => until('the guest stands still', () => seen.at(-1)?.what
 /** Nobody types anything: the operation comes to its end, and the world is whole. */
 async function comesToItsEnd(): Promise<{ status: string; records: readonly JournalRecord[] }> {
   await until('an end', () => !isOpen());
-  await until('the watcher is gone', () => watchers().length === 0);
+  await until('the watcher is gone', () => watchdogsOf(world.session.home).length === 0);
   monitor?.close();
   await assertInvariants(world, { runState: 'running' });
   const { mem } = await counters(world);
@@ -88,16 +89,6 @@ function standstillMs(place: string, diedMs: number): number {
   console.log(`${place}: the guest runs ${ms.toFixed(0)} ms after the engine's end`);
   return ms;
 }
-
-const watchers = (): string[] =>
-  readdirSync('/proc').filter(pid => {
-    try {
-      const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-      return argv.includes('domsnap-watchdog') && argv.includes(world.session.home);
-    } catch {
-      return false;
-    }
-  });
 
 describe('an engine that is killed while the guest stands still', () => {
   test.each([['pauseDomain:after'], ['snapshotDisks:inside'], ['snapshotDisks:after']])(
