@@ -1,3 +1,4 @@
+import type { Running } from '../lab/cases/command.ts';
 import { guestPid, type World } from '../lab/cases/harness.ts';
 import { pidsWhose, watchdogsOf } from '../processes.ts';
 
@@ -12,11 +13,6 @@ export const VICTIMS = [
   'watchdog and engine',
 ] as const;
 export type Victim = (typeof VICTIMS)[number];
-
-/** A command that runs, in a process group of its own. */
-export interface Running {
-  readonly pid: number;
-}
 
 /** Kill it; answers whether it was there. The watchdog goes first, or it would do its work. */
 export function strike(victim: Victim, { pid }: Running, world: World): boolean {
