@@ -44,6 +44,3 @@ export interface Checkup {
   /** Images that snapshots and heads of all domains name, with who does. */
   readonly owners: ReadonlyMap<string, readonly string[]>;
 }
-
-/** The id of an operation, as `Clock.newId` makes it. */
-export const OPERATION_ID = '[0-9a-z]{9}[0-9a-f]{8}';

@@ -1,4 +1,5 @@
-import { type Checkup, OPERATION_ID } from './checkup.ts';
+import { OPERATION_ID } from '../engine/system-clock.ts';
+import type { Checkup } from './checkup.ts';
 import { explained, type Finding, repairable } from './finding.ts';
 
 /** How the guest stands, where no operation holds it, and the jobs of its process. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Locks } from '../engine/lock.ts';
@@ -15,8 +15,12 @@ export function sqliteLocks(home: string): Locks {
     tryAcquire(subject) {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       const name = createHash('sha256').update(subject).digest('hex').slice(0, 32);
-      const database = new DatabaseSync(join(folder, name), { timeout: 0 });
+      const path = join(folder, name);
+      const fresh = !existsSync(path);
+      const database = new DatabaseSync(path, { timeout: 0 });
       try {
+        // By its name: to open and close it beside SQLite would let go a lock that this process holds.
+        if (fresh) chmodSync(path, 0o600);
         database.exec('BEGIN EXCLUSIVE');
       } catch (error) {
         database.close();

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { OPERATION_ID, type StrayFile } from '../doctor/checkup.ts';
+import type { StrayFile } from '../doctor/checkup.ts';
+import { OPERATION_ID } from '../engine/system-clock.ts';
 import { identityOf } from '../tools/file-facts.ts';
 import { readQcow2Header } from '../tools/qcow2-header.ts';
 import { ToolError } from '../tools/tool-error.ts';

@@ -49,6 +49,9 @@ export function hostStep<Input, Output>(spec: StepSpec<Input, Output>): HostStep
   return { ...step, preview: input => spec.preview?.(spec.input.parse(input)) ?? [] };
 }
 
+/** What stands for the operation's id in a preview: a plan has none yet. */
+export const PREVIEW = 'OPERATION';
+
 /** For steps whose effect is so quickly asked for that doing it again is the best probe. */
 export const alwaysAgain = async (): Promise<{ state: 'absent' }> => ({ state: 'absent' });
 

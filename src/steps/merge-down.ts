@@ -1,9 +1,9 @@
 import type { EffectContext } from '../engine/step.ts';
 import type { ImageDeed } from '../storages/port.ts';
 import type { CallContext } from '../toolstacks/port.ts';
-import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing, PREVIEW } from './host.ts';
 import { DeleteInput, headMerges, type PlannedMerge } from './input.ts';
-import { liveMerges, PREVIEW } from './merge-up.ts';
+import { liveMerges } from './merge-up.ts';
 
 /**
  * Write the child's data down into the victim's image, which then takes the child's place. From its

@@ -1,5 +1,5 @@
 import type { DomainDeed } from '../toolstacks/port.ts';
-import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing, PREVIEW } from './host.ts';
 import { DeleteInput, jobName, type PlannedMerge } from './input.ts';
 
 /**
@@ -65,9 +65,6 @@ export function liveMerges(
     })),
   };
 }
-
-/** What stands for the operation's id in a plan, which has none yet. */
-export const PREVIEW = 'OPERATION';
 
 const jobFor = (kind: string, operation: string, { device }: PlannedMerge, index: number): string =>
   jobName(operation, device, `${kind === 'mergeUp' ? 'up' : 'down'}${index}`);

@@ -2,10 +2,10 @@ import type { CatalogChange } from '../catalog/model.ts';
 import type { Json } from '../engine/json.ts';
 import { type EffectContext, StepError } from '../engine/step.ts';
 import type { Merge } from '../toolstacks/port.ts';
-import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing, PREVIEW } from './host.ts';
 import { DeleteInput, headMerges } from './input.ts';
 import { commitAll } from './merge-down.ts';
-import { liveMerges, PREVIEW } from './merge-up.ts';
+import { liveMerges } from './merge-up.ts';
 import { headsChange } from './record-heads.ts';
 import { together } from './together.ts';
 

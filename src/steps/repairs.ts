@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { StepError } from '../engine/step.ts';
-import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing, PREVIEW } from './host.ts';
 import { GcInput, RepairInput } from './input.ts';
 import { headsChange } from './record-heads.ts';
 
@@ -73,7 +73,7 @@ export const trashOrphans = ({ images }: Host) => {
       }
       return { output: {} };
     },
-    preview: ({ orphans }) => orphans.flatMap(path => images.preview(deed(path, 'OPERATION'))),
+    preview: ({ orphans }) => orphans.flatMap(path => images.preview(deed(path, PREVIEW))),
   });
 };
 

@@ -1,6 +1,5 @@
-import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
+import { alwaysAgain, type Host, hostStep, Nothing, PREVIEW } from './host.ts';
 import { DeleteInput } from './input.ts';
-import { PREVIEW } from './merge-up.ts';
 
 /** Move files that nothing needs any more to the trash folders beside them. Nothing is unlinked. */
 export const trashImages = ({ images }: Host) => {

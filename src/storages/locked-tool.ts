@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StepError } from '../engine/step.ts';
 import { fileExists, mustBePlain } from '../tools/file-facts.ts';
-import { createExclusive } from '../tools/files.ts';
+import { createFleeting } from '../tools/files.ts';
 import { lockedArgv } from '../tools/flock-argv.ts';
 import { lockHeld } from '../tools/kernel-lock.ts';
 import { namedByAProcess } from '../tools/process.ts';
@@ -39,10 +39,14 @@ export async function runLocked(
   }
 }
 
-/** flock would make it readable for everybody, who could then hold it; and would follow a link. */
+/**
+ * flock would make it readable for everybody, who could then hold it; and would follow a link. The file
+ * need not be durable: it is always empty, and a power cut ends the tool too. `toolAtWork` then finds no
+ * file, or one that nobody holds and that it clears away, and both mean that no tool is at work.
+ */
 async function prepareLock(lock: string): Promise<void> {
   if (await fileExists(lock)) await mustBePlain(lock);
-  else await createExclusive(lock, 0o600, () => {});
+  else await createFleeting(lock, 0o600, () => {});
 }
 
 /**

@@ -1,7 +1,7 @@
 import { lstat, readdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileCall } from '../tools/file-errors.ts';
-import { openFiles } from '../tools/file-facts.ts';
+import { openedByOthers } from '../tools/file-facts.ts';
 import { ToolError } from '../tools/tool-error.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 import { inside, openOwnFolder } from './own-folder.ts';
@@ -52,13 +52,11 @@ async function purgeFile({ folder, operation, name }: Trashed, path: string): Pr
 }
 
 async function removeFile(at: string, path: string): Promise<void> {
-  const found = await lstat(at, { bigint: true }).catch(() => undefined);
+  const found = await lstat(at).catch(() => undefined);
   if (!found) return;
   if (!found.isFile()) throw foreign(path, 'is no plain file');
-  const pids = openFiles().get(`${found.dev}:${found.ino}`);
-  if (pids) {
-    throw foreign(path, `is open in process ${pids.join(', ')}`);
-  }
+  const pids = await openedByOthers(at);
+  if (pids.length > 0) throw foreign(path, `is open in process ${pids.join(', ')}`);
   await unlink(at);
 }
 

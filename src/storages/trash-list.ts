@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { OPERATION_ID } from '../engine/system-clock.ts';
 import { inside, openOwnFolder } from './own-folder.ts';
 import { Manifest, TRASH } from './trash.ts';
 
@@ -29,8 +30,7 @@ export interface TrashListing {
 /** More than any host has; what lies beyond waits for the next call. */
 const FOLDERS_MAX = 10_000;
 const MANIFEST_BYTES_MAX = 4 << 20;
-/** An operation's id: `Clock.newId` of the engine. */
-const OPERATION = /^[0-9a-z]{9}[0-9a-f]{8}$/;
+const OPERATION = new RegExp(`^${OPERATION_ID}$`);
 
 /**
  * Everything in the trash of a folder of images. Whoever may write to that folder may put anything in

@@ -3,6 +3,7 @@ import { type BigIntStats, createReadStream, readdirSync, readlinkSync, statSync
 import { lstat, stat, statfs } from 'node:fs/promises';
 import type { CallSink } from './call-log.ts';
 import { fileCall, fileError } from './file-errors.ts';
+import { pids } from './process.ts';
 import { ToolError } from './tool-error.ts';
 
 // Read-only questions about files. They throw ToolError `missing` or `failed`; the cheap ones are
@@ -91,16 +92,13 @@ export async function sameFile(a: string, b: string): Promise<boolean> {
  */
 export async function openedByOthers(path: string): Promise<number[]> {
   const wanted = identity(await statOf(path));
-  return readdirSync('/proc')
-    .map(Number)
-    .filter(pid => Number.isInteger(pid) && pid !== process.pid && opened(pid, wanted));
+  return otherPids().filter(pid => opened(pid, wanted));
 }
 
 /** All plain files that other processes have open, as `device:inode`, with their pids; seen as above. */
 export function openFiles(): ReadonlyMap<string, readonly number[]> {
   const found = new Map<string, number[]>();
-  for (const pid of readdirSync('/proc').map(Number)) {
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
+  for (const pid of otherPids()) {
     for (const identity of new Set(openIn(pid))) {
       found.set(identity, [...(found.get(identity) ?? []), pid]);
     }
@@ -126,6 +124,8 @@ async function statOf(path: string): Promise<BigIntStats> {
 function identity(found: BigIntStats): string {
   return found.isBlockDevice() ? `device ${found.rdev}` : `${found.dev}:${found.ino}`;
 }
+
+const otherPids = (): number[] => pids().filter(pid => pid !== process.pid);
 
 function opened(pid: number, wanted: string): boolean {
   for (const found of openIn(pid)) if (found === wanted) return true;

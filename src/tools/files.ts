@@ -24,6 +24,11 @@ export function createExclusive(path: string, mode: number, log: CallSink): Prom
   return fileCall(log, ['create-exclusive', path], () => createDurably(path, mode, ''));
 }
 
+/** As `createExclusive`, at the cost of no fsync: the file may be gone after a power cut. */
+export function createFleeting(path: string, mode: number, log: CallSink): Promise<void> {
+  return fileCall(log, ['create-fleeting', path], () => createFile(path, mode));
+}
+
 /** Writes a small file under a name that did not exist, with exactly this mode; durable. */
 export function writeExclusive(
   path: string,
@@ -119,14 +124,25 @@ async function createDurably(path: string, mode: number, text: string): Promise<
 }
 
 /** The content is on disk; the name may not be. */
-async function createSynced(path: string, mode: number, text: string): Promise<void> {
+function createSynced(path: string, mode: number, text: string): Promise<void> {
+  return createFile(path, mode, async file => {
+    if (text !== '') await file.writeFile(text);
+    await file.sync();
+  });
+}
+
+/** Makes the file and fills it; what could not be filled is taken away. */
+async function createFile(
+  path: string,
+  mode: number,
+  fill: (file: FileHandle) => Promise<void> = async () => {},
+): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const file = await open(path, flags, mode);
   try {
     // open(2) takes the umask off the mode.
     await file.chmod(mode);
-    if (text !== '') await file.writeFile(text);
-    await file.sync();
+    await fill(file);
   } catch (cause) {
     await unlink(path).catch(() => undefined);
     throw cause;

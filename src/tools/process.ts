@@ -4,6 +4,26 @@ import { type CallSink, type EndCall, startCall } from './call-log.ts';
 import type { Limits } from './deadline.ts';
 import { errnoOf, ToolError } from './tool-error.ts';
 
+/** The pids of all processes that can be seen, our own too (proc(5)). */
+export function pids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger);
+}
+
+/** The argument vector of a process; null if it is gone or not ours to see. */
+export function argvOf(pid: number): string[] | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return text === '' ? null : text.replace(/\0$/, '').split('\0');
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a process that can be seen has this word among its arguments. */
+export function namedByAProcess(word: string): boolean {
+  return pids().some(pid => argvOf(pid)?.includes(word));
+}
+
 /**
  * When a process started, in clock ticks since boot (proc(5), /proc/PID/stat field 22); with the
  * pid it names a process for ever, since pids are used again. Null if it is gone, is a zombie, or
@@ -80,16 +100,4 @@ async function waitGone(
     await sleep(pollMs);
   }
   return true;
-}
-
-/** Whether a process that can be seen has this word among its arguments. */
-export function namedByAProcess(word: string): boolean {
-  return readdirSync('/proc').some(entry => {
-    if (!/^\d+$/.test(entry)) return false;
-    try {
-      return readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0').includes(word);
-    } catch {
-      return false;
-    }
-  });
 }

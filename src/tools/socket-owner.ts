@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { pids } from './process.ts';
 
 type UnixSocket = {
   readonly inode: string;
@@ -48,13 +49,8 @@ export function socketOwner(path: string, likely?: number | undefined): number |
   if (wanted.size === 0) return null;
   // One socket is one process's: only where it is not the likely one are all of them looked at.
   if (wanted.size === 1 && likely !== undefined && holdsOne(likely, wanted)) return likely;
-  const owners = new Set<number>();
-  for (const entry of readdirSync('/proc')) {
-    const pid = Number(entry);
-    if (Number.isInteger(pid) && holdsOne(pid, wanted)) owners.add(pid);
-  }
-  const [owner] = owners;
-  return owners.size === 1 && owner !== undefined ? owner : null;
+  const [owner, ...others] = pids().filter(pid => holdsOne(pid, wanted));
+  return owner !== undefined && others.length === 0 ? owner : null;
 }
 
 function holdsOne(pid: number, links: ReadonlySet<string>): boolean {

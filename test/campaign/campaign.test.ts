@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { CATALOGUE } from '../../machines/index.ts';
 import { type World, worldDown, worldUp } from '../lab/cases/harness.ts';
 import { INTERNAL, MIXED, OVERLAY, type Storage } from '../lab/cases/storages.ts';
-import { Chance } from './chance.ts';
+import { Chance } from '../seeded-random.ts';
 import { ERRANDS } from './errands.ts';
 import { type Blow, type Durations, playRound, type Round } from './round.ts';
 import { standstills, table, type Violation } from './tally.ts';

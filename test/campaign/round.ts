@@ -1,19 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../src/journal/port.ts';
 import { recover } from '../../src/operations/recover.ts';
 import { connectQmp } from '../../src/tools/qmp.ts';
 import { ToolError } from '../../src/tools/tool-error.ts';
+import { launch, type Running } from '../lab/cases/command.ts';
 import { DOMAIN, tools, type World } from '../lab/cases/harness.ts';
 import { ticks } from '../lab/cases/instants.ts';
 import { assertInvariants } from '../lab/cases/invariants.ts';
 import { runStateOf } from '../lab/cases/operate.ts';
-import type { Chance } from './chance.ts';
+import { watchdogsOf } from '../processes.ts';
+import type { Chance } from '../seeded-random.ts';
 import type { Errand } from './errands.ts';
-import { strike, type Victim, watchdogsOf } from './victims.ts';
-
-const CLI = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+import { strike, type Victim } from './victims.ts';
 
 /** What came of one kill. */
 export interface Round {
@@ -57,11 +56,11 @@ export async function playRound(
   const before = newest(world);
   const guest = await listen(world);
   const env = blow.place ? { DOMSNAP_FAILPOINT: blow.place } : {};
-  const command = start(world, words, env);
+  const command = launch(world, words, env);
   let struck = false;
   let atMs = Date.now();
   if (blow.victim === 'engine at a fail point') {
-    struck = (await command.ended) === 'SIGKILL';
+    struck = (await command.exited).signal === 'SIGKILL';
     atMs = Date.now();
   } else {
     await begun(world, before, command);
@@ -74,11 +73,11 @@ export async function playRound(
       struck = command.running() && strike(blow.victim, command, world);
       await sleep(1);
     } while (blow.victim === 'a tool' && !struck && command.running());
-    await command.ended;
+    await command.exited;
     if (!struck) durations.set(caseId, Math.min(performance.now() - beganMs, 10_000));
   }
-  await command.ended;
-  if (!struck) command.expectSense();
+  await command.exited;
+  if (!struck) await expectSense(words, command);
   const recoveryKills = await recovered(world, blow, chance);
   const standstillMs = guest.standstillAfter(atMs);
   guest.close();
@@ -96,38 +95,18 @@ export async function playRound(
 
 const newest = ({ session }: World) => session.journal.operations({ subject: DOMAIN, limit: 1 })[0];
 
-/** Run the real command as a user would, in a process group of its own. */
-function start(world: World, words: readonly string[], env: Record<string, string> = {}) {
-  const child: ChildProcess = spawn(process.execPath, [CLI, ...words], {
-    env: { ...process.env, DOMSNAP_HOME: world.session.home, NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-    detached: true,
-  });
-  let stderr = '';
-  child.stderr?.on('data', data => {
-    stderr += data;
-  });
-  const ended = new Promise<string | null>(resolve =>
-    child.on('exit', (_code, signal) => resolve(signal)),
-  );
-  const running = () => child.exitCode === null && child.signalCode === null;
-  return {
-    pid: child.pid ?? 0,
-    ended,
-    running,
-    /** Throws where nobody has touched the command, and yet it has not done its work. */
-    expectSense() {
-      if (child.exitCode === 0) return;
-      throw new Error(`${words.join(' ')} exited with ${child.exitCode}: ${stderr.slice(-1_000)}`);
-    },
-  };
+/** Throws where nobody has touched a command, and yet it has not done its work. */
+async function expectSense(words: readonly string[], { finished }: Running): Promise<void> {
+  const { code, stderr } = await finished;
+  if (code === 0) return;
+  throw new Error(`${words.join(' ')} exited with ${code}: ${stderr.slice(-1_000)}`);
 }
 
 /** The operation has been recorded, or never will be. */
 async function begun(
   world: World,
   before: { readonly id: string } | undefined,
-  command: ReturnType<typeof start>,
+  command: Running,
 ): Promise<void> {
   while (command.running() && newest(world)?.id === before?.id) await sleep(2);
 }
@@ -136,17 +115,17 @@ async function begun(
 async function recovered(world: World, blow: Blow, chance: Chance): Promise<number> {
   let kills = 0;
   while (kills < blow.recoveryKills && isOpen(world)) {
-    const again = start(world, ['recover']);
+    const again = launch(world, ['recover']);
     await sleep(chance.between(100, 900));
-    for (const watcher of watchdogsOf(world)) process.kill(watcher, 'SIGKILL');
+    for (const watcher of watchdogsOf(world.session.home)) process.kill(watcher, 'SIGKILL');
     if (again.running()) {
       process.kill(again.pid, 'SIGKILL');
       kills += 1;
     }
-    await again.ended;
+    await again.exited;
   }
   const untilMs = performance.now() + END_MS;
-  while (isOpen(world) && watchdogsOf(world).length > 0) {
+  while (isOpen(world) && watchdogsOf(world.session.home).length > 0) {
     if (performance.now() > untilMs) throw new Error('the watchdog does not come to an end');
     await sleep(20);
   }

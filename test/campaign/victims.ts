@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import type { Running } from '../lab/cases/command.ts';
 import { guestPid, type World } from '../lab/cases/harness.ts';
+import { pidsWhose, watchdogsOf } from '../processes.ts';
 
 /** Who is killed, with SIGKILL. */
 export const VICTIMS = [
@@ -12,11 +13,6 @@ export const VICTIMS = [
   'watchdog and engine',
 ] as const;
 export type Victim = (typeof VICTIMS)[number];
-
-/** A command that runs, in a process group of its own. */
-export interface Running {
-  readonly pid: number;
-}
 
 /** Kill it; answers whether it was there. The watchdog goes first, or it would do its work. */
 export function strike(victim: Victim, { pid }: Running, world: World): boolean {
@@ -37,7 +33,7 @@ export function strike(victim: Victim, { pid }: Running, world: World): boolean 
       return kill(guest) || engine;
     }
     case 'watchdog and engine':
-      for (const watcher of watchdogsOf(world)) kill(watcher);
+      for (const watcher of watchdogsOf(world.session.home)) kill(watcher);
       return kill(pid);
   }
 }
@@ -55,27 +51,7 @@ function kill(pid: number | null): boolean {
 /** A qemu-img or qemu-io at work on this world's images. */
 function toolOf({ root }: World): number | null {
   const tool = /(^|\/)qemu-(img|io)$/;
-  return pidOf(argv => tool.test(argv[0] ?? '') && argv.some(word => word.startsWith(root)));
-}
-
-/** The watchdogs of this world. */
-export function watchdogsOf({ session }: World): number[] {
-  return pidsOf(argv => argv.includes('domsnap-watchdog') && argv.includes(session.home));
-}
-
-const pidOf = (matches: (argv: readonly string[]) => boolean): number | null =>
-  pidsOf(matches)[0] ?? null;
-
-function pidsOf(matches: (argv: readonly string[]) => boolean): number[] {
-  return readdirSync('/proc')
-    .map(Number)
-    .filter(pid => Number.isInteger(pid) && matches(argvOf(pid)));
-}
-
-function argvOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  } catch {
-    return [];
-  }
+  const isAtWork = (argv: readonly string[]) =>
+    tool.test(argv[0] ?? '') && argv.some(word => word.startsWith(root));
+  return pidsWhose(isAtWork)[0] ?? null;
 }

@@ -1,4 +1,12 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -133,11 +141,15 @@ test('a home that is a file, or no database, is refused by name', () => {
   expect(() => openDatabase(other)).toThrow(HomeError);
 });
 
-test('the database and its folder are for their owner only', () => {
+test('the database, the locks and their folders are for their owner only', () => {
   const home = join(folder(), 'new');
-  openJournal(home).close();
-  expect(statSync(home).mode & 0o777).toBe(0o700);
-  expect(statSync(join(home, 'domsnap.db')).mode & 0o777).toBe(0o600);
+  const { locks, close } = openJournal(home);
+  locks.tryAcquire('web1')?.release();
+  close();
+  const [lock = ''] = readdirSync(join(home, 'locks'));
+  const modeOf = (...path: string[]) => statSync(join(home, ...path)).mode & 0o777;
+  expect([modeOf(), modeOf('locks')]).toEqual([0o700, 0o700]);
+  expect([modeOf('domsnap.db'), modeOf('locks', lock)]).toEqual([0o600, 0o600]);
   chmodSync(home, 0o700);
 });
 

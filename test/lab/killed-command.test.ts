@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { recover } from '../../src/operations/recover.ts';
+import { launch } from './cases/command.ts';
 import { counters, DOMAIN, type World, worldDown, worldUp } from './cases/harness.ts';
 import { assertInvariants } from './cases/invariants.ts';
 import { OVERLAY } from './cases/storages.ts';
-
-const CLI = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 
 let world: World;
 beforeAll(async () => {
@@ -13,21 +11,10 @@ beforeAll(async () => {
 });
 afterAll(() => worldDown(world));
 
-/** Run the real command, as a user would, with a fail point armed. */
-const command = (args: readonly string[], failpoint?: string) =>
-  new Promise<{ code: number | null; signal: string | null; stderr: string }>(resolve => {
-    const env = { ...process.env, DOMSNAP_HOME: world.session.home, NO_COLOR: '1' };
-    const child = spawn(process.execPath, [CLI, ...args], {
-      // Without its watchdog, which would recover before the test has looked.
-      env: failpoint ? { ...env, DOMSNAP_FAILPOINT: failpoint, DOMSNAP_WATCHDOG: 'off' } : env,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let stderr = '';
-    child.stderr.on('data', data => {
-      stderr += data;
-    });
-    child.on('close', (code, signal) => resolve({ code, signal, stderr }));
-  });
+/** A fail point goes without the watchdog, which would recover before the test has looked. */
+const command = (words: readonly string[], failpoint?: string) =>
+  launch(world, words, failpoint ? { DOMSNAP_FAILPOINT: failpoint, DOMSNAP_WATCHDOG: 'off' } : {})
+    .finished;
 
 const names = () => world.session.catalog.snapshots(DOMAIN).map(({ name }) => name);
 const stillOpen = () =>

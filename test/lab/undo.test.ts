@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunOptions, runRequest } from '../../src/operations/run-request.ts';
 import { revertSafely } from '../../src/operations/safe-revert.ts';
 import { undoRevert } from '../../src/operations/undo.ts';
 import type { Request } from '../../src/plan/request.ts';
+import { launch } from './cases/command.ts';
 import {
   boots,
   counters,
@@ -90,29 +90,13 @@ test('a revert that fails takes the checkpoint of its safety away again', async 
   await assertInvariants(world, { runState: 'running' });
 });
 
-const CLI = new URL('../../src/cli/main.ts', import.meta.url).pathname;
-
-/** Run the real command, as a user would. */
-const command = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
-  new Promise<{ code: number | string; stderr: string }>(resolve => {
-    const child = spawn(process.execPath, [CLI, ...args], {
-      env: { ...process.env, DOMSNAP_HOME: world.session.home, NO_COLOR: '1', ...env },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let stderr = '';
-    child.stderr.on('data', data => {
-      stderr += data;
-    });
-    child.on('close', (code, signal) => resolve({ code: code ?? signal ?? '?', stderr }));
-  });
-
 describe('an undo of a running domain that is killed goes on when it is typed again', () => {
   test.each([['stopDomain:after'], ['publish:after'], ['pivotMerges:after']])('at %s', async at => {
     const headsBefore = heads();
     await done({ operation: 'revert', domain: DOMAIN, name: 's1' });
-    const killed = await command(['undo', DOMAIN], { DOMSNAP_FAILPOINT: at });
-    expect(killed.code, killed.stderr).toBe('SIGKILL');
-    const again = await command(['undo', DOMAIN, '--wait=60']);
+    const killed = await launch(world, ['undo', DOMAIN], { DOMSNAP_FAILPOINT: at }).finished;
+    expect(killed.signal, killed.stderr).toBe('SIGKILL');
+    const again = await launch(world, ['undo', DOMAIN, '--wait=60']).finished;
     // The watchdog may have finished it meanwhile.
     const finished = again.code === 3 && again.stderr.includes('taken back already');
     expect(again.code === 0 || finished, again.stderr).toBe(true);

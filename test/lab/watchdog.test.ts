@@ -1,15 +1,15 @@
-import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { JournalRecord, Operation } from '../../src/journal/port.ts';
 import { connectQmp, type Qmp } from '../../src/tools/qmp.ts';
+import { watchdogsOf } from '../processes.ts';
+import { commandLine, launch, launchProgram } from './cases/command.ts';
 import { counters, DOMAIN, tools, type World, worldDown, worldUp } from './cases/harness.ts';
 import { assertInvariants } from './cases/invariants.ts';
 import { OVERLAY } from './cases/storages.ts';
 
-const CLI = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 /** What is promised, of a machine that is not busy with tests; the figures are printed. */
 const PROMISED_MS = 500;
 const LOADED = 20;
@@ -39,21 +39,11 @@ async function listen(): Promise<void> {
   });
 }
 
-/** Start the real command in a process group of its own. */
-async function command(args: readonly string[], env: Record<string, string> = {}) {
+/** Start the real command, and hear what becomes of the guest. */
+async function command(words: readonly string[], env: Record<string, string> = {}) {
   await listen();
-  const child = spawn(args[0] === 'script' ? 'script' : process.execPath, argvOf(args), {
-    env: { ...process.env, DOMSNAP_HOME: world.session.home, NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'ignore', 'ignore'],
-    detached: true,
-  });
-  const died = new Promise<{ signal: string | null; atMs: number }>(resolve =>
-    child.on('exit', (_code, signal) => resolve({ signal, atMs: Date.now() })),
-  );
-  return { pid: child.pid ?? 0, died };
+  return launch(world, words, env);
 }
-const argvOf = ([first = '', ...rest]: readonly string[]): readonly string[] =>
-  first === 'script' ? rest : [CLI, first, ...rest];
 
 async function until(what: string, isTrue: () => boolean): Promise<void> {
   const untilMs = performance.now() + 30_000;
@@ -71,7 +61,7 @@ const guestStops = () => until('the guest stands still', () => seen.at(-1)?.what
 /** Nobody types anything: the operation comes to its end, and the world is whole. */
 async function comesToItsEnd(): Promise<{ status: string; records: readonly JournalRecord[] }> {
   await until('an end', () => !isOpen());
-  await until('the watcher is gone', () => watchers().length === 0);
+  await until('the watcher is gone', () => watchdogsOf(world.session.home).length === 0);
   monitor?.close();
   await assertInvariants(world, { runState: 'running' });
   const { mem } = await counters(world);
@@ -89,22 +79,12 @@ function standstillMs(place: string, diedMs: number): number {
   return ms;
 }
 
-const watchers = (): string[] =>
-  readdirSync('/proc').filter(pid => {
-    try {
-      const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-      return argv.includes('domsnap-watchdog') && argv.includes(world.session.home);
-    } catch {
-      return false;
-    }
-  });
-
 describe('an engine that is killed while the guest stands still', () => {
   test.each([['pauseDomain:after'], ['snapshotDisks:inside'], ['snapshotDisks:after']])(
     'at %s: it runs again at once, and the operation is taken back',
     async place => {
-      const { died } = await command(['create', DOMAIN, 'killed'], { DOMSNAP_FAILPOINT: place });
-      const { signal, atMs } = await died;
+      const { exited } = await command(['create', DOMAIN, 'killed'], { DOMSNAP_FAILPOINT: place });
+      const { signal, atMs } = await exited;
       expect(signal).toBe('SIGKILL');
       expect((await comesToItsEnd()).status).toBe('rolledBack');
       expect(standstillMs(place, atMs)).toBeLessThan(PROMISED_MS * LOADED);
@@ -112,21 +92,21 @@ describe('an engine that is killed while the guest stands still', () => {
   );
 
   test('with its whole process group', async () => {
-    const { pid, died } = await command(['create', DOMAIN, 'killed', '--memory', 'paused']);
+    const { pid, exited } = await command(['create', DOMAIN, 'killed', '--memory', 'paused']);
     await guestStops();
     process.kill(-pid, 'SIGKILL');
-    const { atMs } = await died;
+    const { atMs } = await exited;
     expect((await comesToItsEnd()).status).toBe('rolledBack');
     expect(standstillMs('process group', atMs)).toBeLessThan(PROMISED_MS * LOADED);
   });
 
   test('in a revert that had ended the guest: the domain started by the next life runs', async () => {
-    const made = await (await command(['create', DOMAIN, 'base'])).died;
+    const made = await (await command(['create', DOMAIN, 'base'])).exited;
     monitor?.close();
     expect(made.signal).toBe(null);
     const args = ['revert', DOMAIN, 'base'];
-    const { died } = await command(args, { DOMSNAP_FAILPOINT: 'loadMemory:after' });
-    expect((await died).signal).toBe('SIGKILL');
+    const { exited } = await command(args, { DOMSNAP_FAILPOINT: 'loadMemory:after' });
+    expect((await exited).signal).toBe('SIGKILL');
     expect((await comesToItsEnd()).status).toBe('committed');
   });
 });
@@ -136,8 +116,8 @@ describe('an engine that is killed while the guest is frozen', () => {
     'at %s: it is thawed at once, and the snapshot is made',
     async place => {
       const args = ['create', DOMAIN, place.replace(':', '-'), '--memory', 'none'];
-      const { died } = await command(args, { DOMSNAP_FAILPOINT: place });
-      const { signal, atMs } = await died;
+      const { exited } = await command(args, { DOMSNAP_FAILPOINT: place });
+      const { signal, atMs } = await exited;
       expect(signal).toBe('SIGKILL');
       const { status, records } = await comesToItsEnd();
       expect(status).toBe('committed');
@@ -159,10 +139,10 @@ describe('an engine that hangs', () => {
     ['while the guest is frozen', 'freezeGuest:after', 'none', 'committed'],
   ])('%s is killed at its deadline, and recovered from', async (_, place, memory, outcome) => {
     const args = ['create', DOMAIN, `hung-${place.slice(0, 6)}`, '--memory', memory];
-    const { pid, died } = await command(args, { ...hangs, DOMSNAP_FAILPOINT: place });
+    const { pid, exited } = await command(args, { ...hangs, DOMSNAP_FAILPOINT: place });
     await until('it hangs', () => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
     const beganMs = Date.now();
-    const { signal, atMs } = await died;
+    const { signal, atMs } = await exited;
     expect(signal).toBe('SIGKILL');
     expect(atMs - beganMs).toBeLessThan(DEADLINE_MS + PROMISED_MS * LOADED);
     expect((await comesToItsEnd()).status).toBe(outcome);
@@ -170,11 +150,12 @@ describe('an engine that hangs', () => {
 });
 
 test('an engine whose terminal closes calls the operation off itself', async () => {
-  const create = `${process.execPath} ${CLI} create ${DOMAIN} closed --memory paused`;
-  const { pid, died } = await command(['script', '-qfc', create, '/dev/null']);
+  const create = commandLine(['create', DOMAIN, 'closed', '--memory', 'paused']).join(' ');
+  await listen();
+  const { pid, exited } = launchProgram(world, ['script', '-qfc', create, '/dev/null']);
   await guestStops();
   process.kill(pid, 'SIGKILL');
-  await died;
+  await exited;
   const { status, records } = await comesToItsEnd();
   expect(status).toBe('rolledBack');
   const abort = records.find(({ fact }) => fact.type === 'abort')?.fact;

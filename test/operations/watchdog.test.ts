@@ -1,30 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { hostWatchdog } from '../../src/operations/watchdog.ts';
-import { processAlive } from '../../src/tools/process.ts';
+import { argvOf, processAlive } from '../../src/tools/process.ts';
+import { watchdogsOf } from '../processes.ts';
 import { tempFolder } from '../tools/temp-folder.ts';
-
-/** Children of this process whose arguments hold a text. */
-function childrenWith(text: string): number[] {
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number)
-    .filter(pid => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text);
-      } catch {
-        return false;
-      }
-    });
-}
 
 test('its watcher knows how to recover by the very domsnap that runs', async () => {
   const home = tempFolder();
   const watch = hostWatchdog(home).arm('op1');
-  const [pid] = childrenWith(home);
-  const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  expect(argv.slice(-6, -1)).toEqual([
+  const [pid = 0] = watchdogsOf(home);
+  expect(argvOf(pid)?.slice(-5)).toEqual([
     ...[process.execPath, expect.stringMatching(/src\/cli\/main\.ts$/), 'rescue', home, 'op1'],
   ]);
   watch.letGo();
@@ -47,12 +33,12 @@ test('one that has died is started again before the guest stands still', async (
     recover: () => ['true', home],
     missed: why => missed.push(why),
   }).arm('op1');
-  const [first = 0] = childrenWith(home);
+  const [first = 0] = watchdogsOf(home);
   process.kill(first, 'SIGKILL');
   while (processAlive(first)) await sleep(5);
   await sleep(50);
   watch.standsStill();
-  const [second] = childrenWith(home);
+  const [second] = watchdogsOf(home);
   expect(second).toBeGreaterThan(0);
   expect(missed).toEqual(['the watchdog had died, and is started again']);
   watch.letGo();

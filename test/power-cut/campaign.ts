@@ -1,13 +1,13 @@
 import { constants, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Chance } from '../seeded-random.ts';
 import { CUT_CASES, type CutCase, catalogueId } from './cases.ts';
 import { type Cut, cutOf } from './cuts.ts';
 import { judge, recoverHere, type Verdict } from './judge.ts';
 import { type Base, baseOf, type Lab, makeLab, replayJournal, takeOut } from './lab.ts';
 import { type Answer, type LabHost, startLabHost } from './lab-host.ts';
 import { type Operated, operateUntil } from './operate-until.ts';
-import { randomOf } from './random.ts';
 import { type CutStory, imageAfterCut, parseWriteLog } from './write-log.ts';
 
 /** What is to be cut off. */
@@ -99,13 +99,13 @@ async function oneBoot(
   if (result) tell(result);
   if (!next || !base || !operated) return undefined;
   const log = readFileSync(lab.disks.log);
-  const random = randomOf(next.seed ^ 0x5eed);
+  const chance = new Chance(next.seed ^ 0x5eed);
   const story = imageAfterCut(
     base.image,
     log,
     Number.POSITIVE_INFINITY,
     lab.disks.recovered,
-    random,
+    chance,
   );
   return { ...operated, cut: next, base, log, story, begunMs };
 }
@@ -175,11 +175,11 @@ async function replay(lab: Lab, happened: Happened, number: number): Promise<Cut
   const begunMs = performance.now();
   const requests = parseWriteLog(log);
   const first = requests.findIndex(request => request.end > begunBytes);
-  const random = randomOf(cut.seed * 1000 + number);
-  const count = first < 0 ? requests.length : first + random.below(requests.length - first + 1);
+  const chance = new Chance(cut.seed * 1000 + number);
+  const count = first < 0 ? requests.length : first + chance.below(requests.length - first + 1);
   const told = end !== null && (requests[count]?.end ?? log.length) > end.logBytes;
   const image = join(lab.work, 'replay.ext4');
-  const story = imageAfterCut(base.image, log, count, image, random);
+  const story = imageAfterCut(base.image, log, count, image, chance);
   await replayJournal(image);
   await takeOut(lab, image);
   const strange = await recoverHere(lab.data);

@@ -1,5 +1,5 @@
+import { Chance } from '../seeded-random.ts';
 import type { CutCase } from './cases.ts';
-import { randomOf } from './random.ts';
 
 /** One power cut to be: all of it follows from its seed and the list of cases. */
 export interface Cut {
@@ -15,11 +15,11 @@ export interface Cut {
 
 /** Each seed has the next case, so that a row of them goes through all; the moment is by chance. */
 export function cutOf(seed: number, cases: readonly CutCase[]): Cut {
-  const random = randomOf(seed);
+  const chance = new Chance(seed);
   // Far from one another, so that a short row meets creates, reverts and deletes.
   const stride = [17, 13, 7, 1].find(step => cases.length % step !== 0) ?? 1;
   const cutCase = cases[(Math.abs(seed) * stride) % cases.length]!;
-  const share = random.share() * 1.1;
-  const delayMs = random.share() < 0.3 ? 0 : random.below(250);
-  return { seed, cutCase, share, delayMs, commitS: random.pick([1, 5, 60]) };
+  const share = chance.next() * 1.1;
+  const delayMs = chance.next() < 0.3 ? 0 : chance.below(250);
+  return { seed, cutCase, share, delayMs, commitS: chance.of([1, 5, 60]) };
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { randomOf } from './random.ts';
+import { Chance } from '../seeded-random.ts';
 import { imageAfterCut, parseWriteLog } from './write-log.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'domsnap-write-log-'));
@@ -36,7 +36,7 @@ function logOf(
 function pagesAfter(log: Buffer, seed: number, count = Number.POSITIVE_INFINITY): number[] {
   const [base, image] = [join(folder, 'base'), join(folder, 'image')];
   writeFileSync(base, Buffer.alloc(4 * 4096));
-  imageAfterCut(base, log, count, image, randomOf(seed));
+  imageAfterCut(base, log, count, image, new Chance(seed));
   const bytes = readFileSync(image);
   return [0, 1, 2, 3].map(page => bytes[page * 4096]!);
 }

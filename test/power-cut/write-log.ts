@@ -1,5 +1,5 @@
 import { closeSync, constants, copyFileSync, openSync, writeSync } from 'node:fs';
-import type { Random } from './random.ts';
+import type { Chance } from '../seeded-random.ts';
 
 /**
  * What QEMU's `blklogwrites` wrote down of a disk (the format of Linux's dm-log-writes): a header of
@@ -82,11 +82,11 @@ export function imageAfterCut(
   log: Buffer,
   count: number,
   image: string,
-  random: Random,
+  chance: Chance,
 ): CutStory {
   const requests = parseWriteLog(log).slice(0, count);
   const lastFlush = requests.findLastIndex(({ flush }) => flush);
-  const keepShare = random.pick([0, 0.5, 0.5, 1]);
+  const keepShare = chance.of([0, 0.5, 0.5, 1]);
   copyFileSync(base, image, constants.COPYFILE_FICLONE);
   const file = openSync(image, 'r+');
   let inFlight = 0;
@@ -99,7 +99,7 @@ export function imageAfterCut(
         const length = Math.min(PIECE_BYTES, sectors * SECTOR_BYTES - done);
         if (!durable) {
           inFlight += 1;
-          if (random.share() >= keepShare) continue;
+          if (chance.next() >= keepShare) continue;
           kept += 1;
         }
         writeSync(file, log, dataAt + done, length, sector * SECTOR_BYTES + done);

@@ -127,5 +127,5 @@ async function afterDeath({ world }: SimHost, life: Life, flow: Flow): Promise<v
     return;
   }
   world.orphanTools();
-  await flow.pass(Math.floor(world.random() * 200));
+  await flow.pass(world.chance.below(200));
 }

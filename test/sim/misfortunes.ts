@@ -1,4 +1,4 @@
-import { seeded } from './seeded.ts';
+import { Chance } from '../seeded-random.ts';
 import type { Scenario } from './stage.ts';
 import { judge, type Trouble } from './sweep.ts';
 import type { Fault } from './world.ts';
@@ -18,30 +18,28 @@ export const MISFORTUNES: readonly (Omit<Fault, 'at'> & { readonly says: string 
  * every fourth run the user calls the operation off besides.
  */
 export async function misfortunes(scenario: Scenario, seed: number): Promise<Trouble> {
-  const random = seeded(seed * 7_919);
-  const upTo = (n: number) => Math.floor(random() * n);
+  const chance = new Chance(seed * 7_919);
   const { moments } = await judge(scenario, { faults: [], seed });
-  let at = 1 + upTo(moments);
-  const faults = Array.from({ length: 2 + upTo(3) }, () => {
-    const { says: _, ...fault } = MISFORTUNES[upTo(6)] as (typeof MISFORTUNES)[0];
+  let at = 1 + chance.below(moments);
+  const faults = Array.from({ length: 2 + chance.below(3) }, () => {
+    const { says: _, ...fault } = chance.of(MISFORTUNES);
     const struck = { ...fault, at };
-    at += 1 + upTo(20);
+    at += 1 + chance.below(20);
     return struck;
   });
-  return { faults, seed, ...(seed % 4 === 0 ? { abortAt: 1 + upTo(moments) } : {}) };
+  return { faults, seed, ...(seed % 4 === 0 ? { abortAt: 1 + chance.below(moments) } : {}) };
 }
 
 /** The engine dies, and dies again at a moment of its recovery; sampled by seed. */
 export function dyingTwice(seed: number, moments: number): Trouble {
-  const random = seeded(seed * 104_729);
-  const upTo = (n: number) => Math.floor(random() * n);
+  const chance = new Chance(seed * 104_729);
   const first = {
-    kind: upTo(4) === 0 ? 'host-dies' : 'engine-dies',
-    at: 1 + upTo(moments),
+    kind: chance.below(4) === 0 ? 'host-dies' : 'engine-dies',
+    at: 1 + chance.below(moments),
   } as const;
   const second = {
-    kind: upTo(4) === 0 ? 'host-dies' : 'engine-dies',
-    at: first.at + 1 + upTo(25),
+    kind: chance.below(4) === 0 ? 'host-dies' : 'engine-dies',
+    at: first.at + 1 + chance.below(25),
   } as const;
   return { faults: [first, second], seed };
 }

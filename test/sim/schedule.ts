@@ -1,13 +1,13 @@
 import { memoryCatalog } from '../../src/catalog/memory.ts';
 import { memoryJournal } from '../../src/journal/memory.ts';
 import { RefusedError } from '../../src/plan/refusal.ts';
+import { Chance } from '../seeded-random.ts';
 import { SimClock } from './clock.ts';
 import { type Flow, joint } from './flow.ts';
 import { ImageStore } from './image-store.ts';
 import { Power } from './power.ts';
 import { afterUpgrade, nextRelease, stepsOfBoth } from './release.ts';
-import { meanwhile, request, type UpTo } from './requests.ts';
-import { seeded } from './seeded.ts';
+import { meanwhile, request } from './requests.ts';
 import { addDomain, type SimHost, simLocks } from './sim-host.ts';
 import { type Prepared, plan } from './stage.ts';
 import { judgeRun, type Verdict } from './sweep.ts';
@@ -38,18 +38,17 @@ const LENGTH = 8;
  */
 export async function play(seed: number): Promise<Played> {
   const clock = new SimClock();
-  const random = seeded(seed * 2_654_435_761);
-  const upTo: UpTo = n => Math.floor(random() * n);
+  const chance = new Chance(seed * 2_654_435_761);
   const catalog = memoryCatalog();
   const journal = memoryJournal(catalog);
-  const power = new Power(journal, () => 1 + upTo(3));
+  const power = new Power(journal, () => 1 + chance.below(3));
   const books = { catalog, journal, locks: simLocks(), power };
   const hosts = DOMAINS.map((name, n) => {
     const disks = ['vda', 'vdb'].map((device, at) => ({
       device,
       head: {
         path: `/images/${name}-${device}`,
-        format: at === 1 && upTo(4) === 0 ? 'raw' : 'qcow2',
+        format: at === 1 && chance.below(4) === 0 ? 'raw' : 'qcow2',
       },
     }));
     return addDomain(books, name, disks, new World(seed * 2 + n, clock, new ImageStore()));
@@ -64,7 +63,7 @@ export async function play(seed: number): Promise<Played> {
     wrong: [],
   };
   const flow = joint(clock);
-  await clock.settle(Promise.all(hosts.map(host => story(host, flow, upTo, played))));
+  await clock.settle(Promise.all(hosts.map(host => story(host, flow, chance, played))));
   for (const { position, what } of journal.verify().faults) {
     played.wrong.push(`the journal: record ${position} ${what}`);
   }
@@ -72,16 +71,16 @@ export async function play(seed: number): Promise<Played> {
 }
 
 /** One domain's operations, until something is wrong. */
-async function story(host: SimHost, flow: Flow, upTo: UpTo, played: Played): Promise<void> {
+async function story(host: SimHost, flow: Flow, chance: Chance, played: Played): Promise<void> {
   for (let n = 0; n < LENGTH; n += 1) {
     host.world.heal();
-    await flow.pass(meanwhile(host, upTo));
-    const prepared = await planned(host, flow, upTo, n);
+    await flow.pass(meanwhile(host, chance));
+    const prepared = await planned(host, flow, chance, n);
     if (!prepared) {
       played.refused += 1;
       continue;
     }
-    const verdict = await run(prepared, flow, upTo, played);
+    const verdict = await run(prepared, flow, chance, played);
     count(played, prepared, verdict);
     if (verdict.wrong.length > 0) {
       const { trouble, outcome, wrong } = verdict;
@@ -95,11 +94,11 @@ async function story(host: SimHost, flow: Flow, upTo: UpTo, played: Played): Pro
 async function planned(
   host: SimHost,
   flow: Flow,
-  upTo: UpTo,
+  chance: Chance,
   serial: number,
 ): Promise<Prepared | undefined> {
   try {
-    return await plan(host, request(host, upTo, serial), flow);
+    return await plan(host, request(host, chance, serial), flow);
   } catch (error) {
     if (error instanceof RefusedError) return undefined;
     throw error;
@@ -107,18 +106,23 @@ async function planned(
 }
 
 /** Run an operation; at each death, its next life may be that of a later release. */
-async function run(prepared: Prepared, flow: Flow, upTo: UpTo, played: Played): Promise<Verdict> {
+async function run(
+  prepared: Prepared,
+  flow: Flow,
+  chance: Chance,
+  played: Played,
+): Promise<Verdict> {
   const { host, saga, operation } = prepared;
-  let upgraded = upTo(3) === 0;
+  let upgraded = chance.below(3) === 0;
   const began = upgraded ? nextRelease(saga) : saga;
   const sagaOf = () => {
     const before = upgraded;
-    upgraded ||= upTo(3) === 0;
+    upgraded ||= chance.below(3) === 0;
     const version = host.journal.operation(operation)?.caseVersion ?? began.version;
     if (upgraded && !before && version === saga.version) played.upgraded += 1;
     return upgraded ? afterUpgrade(saga, version) : began;
   };
-  const { faults, abortAt } = troubles(upTo);
+  const { faults, abortAt } = troubles(chance);
   const trouble = { faults, seed: played.seed, ...(abortAt === undefined ? {} : { abortAt }) };
   const run = { ...prepared, saga: began, steps: stepsOfBoth, flow, sagaOf };
   const from = host.world.moments;
@@ -142,15 +146,15 @@ const KINDS: readonly Omit<Fault, 'at'>[] = [
 ];
 
 /** None to three misfortunes, the later ones near the first; now and then the user calls it off. */
-function troubles(upTo: UpTo): { faults: Fault[]; abortAt?: number } {
-  let at = 1 + upTo(70);
-  const faults = Array.from({ length: upTo(4) }, () => {
-    const kind = KINDS[upTo(KINDS.length)] as Omit<Fault, 'at'>;
-    const fault = { ...kind, at, ...(kind.kind === 'late' ? { lateMs: upTo(9_000) } : {}) };
-    at += 1 + upTo(25);
+function troubles(chance: Chance): { faults: Fault[]; abortAt?: number } {
+  let at = 1 + chance.below(70);
+  const faults = Array.from({ length: chance.below(4) }, () => {
+    const kind = chance.of(KINDS);
+    const fault = { ...kind, at, ...(kind.kind === 'late' ? { lateMs: chance.below(9_000) } : {}) };
+    at += 1 + chance.below(25);
     return fault;
   });
-  return upTo(8) === 0 ? { faults, abortAt: 1 + upTo(60) } : { faults };
+  return chance.below(8) === 0 ? { faults, abortAt: 1 + chance.below(60) } : { faults };
 }
 
 function count(played: Played, { saga }: Prepared, { outcome }: Verdict): void {

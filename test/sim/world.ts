@@ -1,11 +1,11 @@
 import type { Volume } from '../../src/catalog/model.ts';
 import { StepError } from '../../src/engine/step.ts';
 import type { Capture } from '../../src/toolstacks/port.ts';
+import { Chance } from '../seeded-random.ts';
 import { isActive, jobStep, type SimJob } from './block-jobs.ts';
 import { SimClock } from './clock.ts';
 import { booted, COUNT_BLOCK, type GuestMemory, guestRuns } from './guest.ts';
 import { ImageStore } from './image-store.ts';
-import { seeded } from './seeded.ts';
 
 /** The saving of memory: with the instant that it is of, once that is known. */
 export interface SimCapture {
@@ -75,13 +75,13 @@ export class World {
   /** Promises that an engine broke. */
   breaches: string[] = [];
   moments = 0;
-  readonly random: () => number;
+  readonly chance: Chance;
   readonly #broken = new Map<string, string>();
 
   constructor(seed = 1, clock = new SimClock(), store = new ImageStore()) {
     this.clock = clock;
     this.store = store;
-    this.random = seeded(seed);
+    this.chance = new Chance(seed);
     this.clock.whenPasses(ms => this.goOn(1 + Math.min(12, Math.floor(ms / 20))));
   }
 
@@ -171,7 +171,7 @@ export class World {
 
   /** The engine died: each of its tools dies with it or works on, as chance has it. */
   orphanTools(): void {
-    this.tools = this.tools.filter(() => this.random() < 0.6);
+    this.tools = this.tools.filter(() => this.chance.next() < 0.6);
     for (const tool of this.tools) tool.orphan = true;
   }
 

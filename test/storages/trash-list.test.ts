@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   existsSync,
+  linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   symlinkSync,
@@ -9,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/engine/system-clock.ts';
 import { hostImages } from '../../src/storages/images.ts';
 import { TRASH } from '../../src/storages/trash.ts';
@@ -148,6 +152,18 @@ describe('what is purged', () => {
     renameSync(trash, join(folder, 'moved'));
     symlinkSync(join(folder, 'moved'), trash);
     await expect(purge(trash, 'old.qcow2')).rejects.toMatchObject({ code: 'refused' });
+    expect(existsSync(file)).toBe(true);
+  });
+
+  test('no file that a process has open, by whatever name', async () => {
+    const { folder, trash, file } = await withTrash();
+    linkSync(file, join(folder, 'other'));
+    const opened = openSync(join(folder, 'other'), 'r');
+    const holder = spawn('sleep', ['30'], { stdio: ['ignore', 'ignore', 'ignore', opened] });
+    closeSync(opened);
+    onTestFinished(() => void holder.kill('SIGKILL'));
+    const refused = { code: 'refused', message: expect.stringContaining(`process ${holder.pid}`) };
+    await expect(purge(trash, 'old.qcow2')).rejects.toMatchObject(refused);
     expect(existsSync(file)).toBe(true);
   });
 

@@ -26,6 +26,7 @@ import {
 import {
   chownLike,
   createExclusive,
+  createFleeting,
   fsyncFile,
   fsyncFolder,
   makeFolder,
@@ -39,14 +40,17 @@ import { tempFolder } from './temp-folder.ts';
 
 const quiet = () => {};
 
-test('a file is created with its mode whatever the umask says, and never over another', async () => {
+test.each([
+  ['create-exclusive', createExclusive],
+  ['create-fleeting', createFleeting],
+])('%s: with its mode whatever the umask says, and never over another', async (name, create) => {
   const path = join(tempFolder(), 'new');
-  await createExclusive(path, 0o666, quiet);
+  await create(path, 0o666, quiet);
   expect((await ownerOf(path)).mode).toBe(0o666);
   const calls: ToolCall[] = [];
-  const error = await failureOf(createExclusive(path, 0o600, call => calls.push(call)));
+  const error = await failureOf(create(path, 0o600, call => calls.push(call)));
   expect(error).toMatchObject({ tool: 'file', code: 'failed', detail: { errno: 'EEXIST' } });
-  expect(calls).toMatchObject([{ command: ['create-exclusive', path], exit: 'EEXIST' }]);
+  expect(calls).toMatchObject([{ command: [name, path], exit: 'EEXIST' }]);
 });
 
 test('a file is not created through a dangling link', async () => {

@@ -64,6 +64,21 @@ export function captureTests(makeWorld: MakeWorld, captures: readonly Capture[])
       await save(world, toolstack, capture);
       expect(await toolstack.runState(callContext())).toBe('running');
     });
+
+    test(`${capture}: called off before it has begun, it can begin all the same`, async () => {
+      const world = await makeWorld();
+      const toolstack = world.toolstack();
+      await started(world, toolstack);
+      const path = world.path('memory');
+      await world.createFile(path);
+      await toolstack.perform({ do: 'prepareCapture', capture }, callContext());
+      await toolstack.perform({ do: 'cancelCapture', capture, path }, callContext());
+      if (capture !== 'precopy') await toolstack.perform({ do: 'pause' }, callContext());
+      await toolstack.perform({ do: 'beginCapture', capture, path }, callContext());
+      const state = await toolstack.runState(callContext());
+      expect(state).toBe(capture === 'background' ? 'running' : 'paused');
+      result.parse(await toolstack.perform({ do: 'finishCapture', capture, path }, callContext()));
+    });
   }
 
   test('a guest that its capture holds can be let run, whatever becomes of the capture', async () => {

@@ -1,15 +1,15 @@
-import { readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { readFileSync, statSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import { freeBytes } from '../../tools/file-facts.ts';
 import { fsyncFile } from '../../tools/files.ts';
-import { terminate } from '../../tools/process.ts';
+import { argvOf, pids, terminate } from '../../tools/process.ts';
 import type { CallContext, CaptureResult, DomainDeed } from '../port.ts';
 import { markBurnt, notSaved, report } from './capture.ts';
 import * as commands from './commands.ts';
 import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
-import { argvOf, processOf, type QemuProcess } from './process.ts';
+import { processOf, type QemuProcess } from './process.ts';
 import { queryMigrate, UNDER_WAY } from './run-state.ts';
 import { readReport, removeReport } from './sink.ts';
 import { WriteOut } from './write-out.ts';
@@ -158,9 +158,9 @@ async function runOut(life: Life, path: string, { signal, log }: CallContext): P
 /** The processes of the sink that only the file needs. */
 function sinkTools({ pid }: QemuProcess, path: string): QemuProcess[] {
   const childrenOf = new Map<number, number[]>();
-  for (const entry of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
-    const parent = parentOf(entry);
-    if (parent !== null) childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), entry]);
+  for (const one of pids()) {
+    const parent = parentOf(one);
+    if (parent !== null) childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), one]);
   }
   const below = (one: number): number[] => {
     const children = childrenOf.get(one) ?? [];
@@ -198,6 +198,7 @@ async function leaveMigration(life: Life, signal: AbortSignal): Promise<void> {
   await endModes(life, signal);
 }
 
-async function endModes({ monitor }: Life, signal: AbortSignal): Promise<void> {
-  await monitor.send([commands.captureModes(null), commands.captureSpeed(false)], signal);
+async function endModes(life: Life, signal: AbortSignal): Promise<void> {
+  life.prepared = undefined;
+  await life.monitor.send([commands.captureModes(null), commands.captureSpeed(false)], signal);
 }

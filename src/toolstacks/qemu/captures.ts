@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { z } from 'zod';
 import { printable } from '../../tools/printable.ts';
+import { argvOf } from '../../tools/process.ts';
 import type { Capture, DomainView } from '../port.ts';
 import { burntBecause, queryModes } from './capture.ts';
 import type { Life } from './life.ts';
-import { argvOf } from './process.ts';
 import type { Query } from './query.ts';
 import { queryMigrate } from './run-state.ts';
 

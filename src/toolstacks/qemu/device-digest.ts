@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { canonical } from '../../engine/json.ts';
+import { argvOf } from '../../tools/process.ts';
 import type { Overlay } from '../port.ts';
 import { machineOf } from './argv.ts';
 import type { Life } from './life.ts';
-import { argvOf } from './process.ts';
 import { argvFor } from './start.ts';
 
 /** SHA-256 of what the machine looks like to its guest: of the running one, else of the next start. */

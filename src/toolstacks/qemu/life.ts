@@ -24,7 +24,7 @@ export interface Life {
   seen: BlockView | undefined;
   /** The last deed has found the guest standing still, and its disks on the images that were seen. */
   settled: boolean;
-  /** The capture for which QEMU's migration was set by this life. */
+  /** The capture for which this life has set QEMU's migration, and not ended it. */
   prepared: Capture | undefined;
 }
 

@@ -1,20 +1,10 @@
 import { readFileSync, readlinkSync } from 'node:fs';
-import { processAlive, processStartTicks } from '../../tools/process.ts';
+import { argvOf, processAlive, processStartTicks } from '../../tools/process.ts';
 
 /** One QEMU process, named for ever: pids are used again. */
 export interface QemuProcess {
   readonly pid: number;
   readonly startTicks: number;
-}
-
-/** The argument vector of a process; null if it is gone or not ours to see. */
-export function argvOf(pid: number): string[] | null {
-  try {
-    const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    return text === '' ? null : text.replace(/\0$/, '').split('\0');
-  } catch {
-    return null;
-  }
 }
 
 /** The folder from which a process understands relative paths; `/` where that cannot be seen. */

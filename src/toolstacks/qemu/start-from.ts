@@ -1,11 +1,11 @@
 import { statSync } from 'node:fs';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
+import { argvOf } from '../../tools/process.ts';
 import type { CallContext, DomainDeed } from '../port.ts';
 import * as commands from './commands.ts';
 import { deviceDigest, nextDigest } from './device-digest.ts';
 import { type Life, queryStatus, until } from './life.ts';
-import { argvOf } from './process.ts';
 import { queryMigrate, UNDER_WAY } from './run-state.ts';
 import { sourceUri } from './sink.ts';
 import { start, tail } from './start.ts';

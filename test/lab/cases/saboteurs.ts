@@ -1,13 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +8,7 @@ import { z } from 'zod';
 import type { Clock } from '../../../src/engine/clock.ts';
 import type { Session } from '../../../src/operations/session.ts';
 import { TRASH } from '../../../src/storages/trash.ts';
+import { argvOf, pids } from '../../../src/tools/process.ts';
 import { behindItsBack, type World } from './harness.ts';
 
 const MIB = 1024 * 1024;
@@ -113,15 +106,9 @@ export function killTool(
   return { killed: () => killed, stop: () => clearInterval(timer) };
 }
 
-const pids = (): number[] => readdirSync('/proc').map(Number).filter(Number.isInteger);
-
 function isTool(pid: number, folder: string, words: readonly string[]): boolean {
-  try {
-    const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return words.every((word, at) => argv[at] === word) && argv.some(one => one.startsWith(folder));
-  } catch {
-    return false;
-  }
+  const argv = argvOf(pid) ?? [];
+  return words.every((word, at) => argv[at] === word) && argv.some(one => one.startsWith(folder));
 }
 
 /** Begin a migration that domsnap knows nothing of, so slow that it does not end by itself. */

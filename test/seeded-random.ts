@@ -1,4 +1,4 @@
-/** Numbers that look random and can be had again: the same seed, the same campaign (mulberry32). */
+/** Chance that a seed repeats: the same seed, the same numbers (mulberry32). */
 export class Chance {
   #state: number;
 
@@ -14,9 +14,14 @@ export class Chance {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
+  /** A whole number from 0 to less than `limit`. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
   /** One of them. */
   of<T>(all: readonly T[]): T {
-    return all[Math.floor(this.next() * all.length)] as T;
+    return all[this.below(all.length)] as T;
   }
 
   /** A number between two others. */

@@ -1,0 +1,9 @@
+import { argvOf, pids } from '../src/tools/process.ts';
+
+/** The processes whose arguments are such; one that is gone, or not for us to see, has none. */
+export const pidsWhose = (matches: (argv: readonly string[]) => boolean): number[] =>
+  pids().filter(pid => matches(argvOf(pid) ?? []));
+
+/** The watchdogs of a home folder. */
+export const watchdogsOf = (home: string): number[] =>
+  pidsWhose(argv => argv.includes('domsnap-watchdog') && argv.includes(home));
