@@ -4,6 +4,7 @@ import type { CallContext } from '../toolstacks/port.ts';
 import { alwaysAgain, type Host, hostStep, Nothing, PREVIEW } from './host.ts';
 import { DeleteInput, headMerges, type PlannedMerge } from './input.ts';
 import { liveMerges } from './merge-up.ts';
+import { together } from './together.ts';
 
 /**
  * Write the child's data down into the victim's image, which then takes the child's place. From its
@@ -19,8 +20,10 @@ export const mergeDown = ({ images, toolstack }: Host) =>
       const off = (await toolstack.runState(context)) === 'off';
       // A domain that died in the middle of its job leaves the rest to the tools of its images.
       const live = off ? undefined : liveMerges('mergeDown', context.operation, mergesDown);
-      if (live) await toolstack.perform(live, context);
-      await prepareRetirement(images, input, context);
+      await together([
+        ...(live ? [toolstack.perform(live, context)] : []),
+        prepareRetirement(images, input, context),
+      ]);
       await commitAll(
         { images },
         mergesDown.filter(merge => off || !merge.live),

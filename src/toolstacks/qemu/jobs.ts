@@ -102,13 +102,13 @@ export async function finalize(
   jobs: readonly Job[],
   options: Pick<CallContext, 'progress'>,
 ): Promise<void> {
-  if (jobs.length === 0) return;
+  const concluded = ({ status }: Job) => status === 'concluded';
+  if (jobs.every(concluded)) return;
   const pending = jobs.filter(({ status }) => status === 'pending').map(({ id }) => id);
   await life.monitor.send(pending.map(id => commands.jobCommand('job-finalize', id)));
   // From here on nothing is called off: it is a matter of milliseconds.
   const abort = new AbortController().signal;
   const all = jobs.map(({ id }) => id);
-  const concluded = ({ status }: Job) => status === 'concluded';
   await untilJobs(life, all, concluded, { ...options, abort, firstMs: 1 });
 }
 

@@ -124,7 +124,7 @@ export async function closeMerges(
   await conclude(life, ids, context);
   const view = await viewBlocks(life);
   await flush(life, basesOf(view, merges));
-  await closeStale(life);
+  await closeStale(life, view);
   return { closed: merges.length };
 }
 

@@ -116,10 +116,10 @@ export function tagsOf({ chains }: BlockView): Record<string, readonly string[]>
  * Close the images of domsnap's own naming that nothing uses any more: QEMU keeps what it was told to
  * open, and with it the lock. Nothing of another's is touched.
  */
-export async function closeStale(life: Life): Promise<void> {
+export async function closeStale(life: Life, seen?: BlockView): Promise<void> {
   const { monitor, devices } = life;
-  for (;;) {
-    const { images } = await viewBlocks(life);
+  for (let view = seen; ; view = undefined) {
+    const { images } = view ?? (await viewBlocks(life));
     const stale = images.filter(({ name, used }) => !used && isOwnNode(name, devices));
     if (stale.length === 0) return;
     await monitor.send(stale.map(({ name }) => commands.detach(name)));
