@@ -62,6 +62,7 @@ const SILENT: DomainView = {
   runState: 'other',
   rawState: 'unknown',
   disks: [],
+  strangeDisks: [],
   jobs: [],
   deviceDigest: '',
   nextDeviceDigest: '',

@@ -30,6 +30,12 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
   }
   refuseUnknownDisks(request, domain.disks);
   const disks = domain.disks.map(disk => planDisk(request, facts, disk, name, notes, refusals));
+  for (const device of view.strangeDisks) {
+    notes.push({
+      what: `${device} is not part of it`,
+      why: `the domain file does not name it: it was attached while ${domain.name} ran`,
+    });
+  }
   const memory = planMemory(request, facts, live, notes, refusals);
   if (memory && disks.every(({ head }) => isVolatile(head.path))) {
     refusals.push({

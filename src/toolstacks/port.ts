@@ -39,6 +39,8 @@ export interface DomainView {
   readonly rawState: string;
   /** Empty while the domain is off: then the images' headers are the truth. */
   readonly disks: readonly LiveDisk[];
+  /** Disks that the guest may write to and that the domain was not described with: no snapshot has them. */
+  readonly strangeDisks: readonly string[];
   readonly jobs: readonly BlockJob[];
   /** Digest of what the machine looks like to its guest: of the running one, else of the next start. */
   readonly deviceDigest: string;

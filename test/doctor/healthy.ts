@@ -62,6 +62,7 @@ const VIEW: DomainView = {
   runState: 'running',
   rawState: 'running',
   disks: [{ device: 'vda', chain: [HEAD, BASE] }],
+  strangeDisks: [],
   jobs: [],
   deviceDigest: 'd',
   nextDeviceDigest: 'd',

@@ -120,6 +120,7 @@ describe('G. devices, firmware, saved memory', () => {
       view: {
         ...{ runState: 'running', rawState: 'running', jobs: [], deviceDigest: 'd' },
         disks: [{ device: 'vda', chain: [{ path, format: 'raw' }] }],
+        strangeDisks: [],
         ...{ nextDeviceDigest: 'd', memoryBytes: 1, version: '7.2.0' },
         captures: { background: works, precopy: works, paused: works },
         agent: { answers: false, why: 'none' },
@@ -152,6 +153,20 @@ describe('G. devices, firmware, saved memory', () => {
     await tell(host, 'device_add', { driver: 'virtio-rng-pci', id: 'rng', bus: 'root1' });
     expect(await refusalOf(host, create('s1'))).toEqual(['memory-unsupported']);
     await operate(host, create('s1', { memory: 'none' }));
+    await assertWhole(host, { runState: 'running' });
+  });
+
+  test('a disk that was plugged in behind the domain file is named as none of the snapshot’s', async () => {
+    const host = await faultHost({ extra: ['-device', 'pcie-root-port,id=root1,chassis=1'] });
+    await start(host);
+    const file = { driver: 'null-co', size: 1 << 20, 'read-zeroes': true };
+    await tell(host, 'blockdev-add', { 'node-name': 'late', ...file });
+    const device = { driver: 'virtio-blk-pci', id: 'vdz', bus: 'root1', drive: 'late' };
+    await tell(host, 'device_add', device);
+    const wish = { operation: 'create', name: 's1', memory: 'none' } as const;
+    const { plan } = await planRequest(host.session, { ...wish, domain: DOMAIN });
+    expect(plan.notes.map(({ what }) => what)).toContain('vdz is not part of it');
+    await operate(host, wish);
     await assertWhole(host, { runState: 'running' });
   });
 });

@@ -73,6 +73,7 @@ function view(life: Life): DomainView {
     runState: world.process?.runState ?? 'off',
     rawState: world.process?.runState ?? 'off',
     disks: liveDisks(life),
+    strangeDisks: [],
     jobs: jobsOf(world.process),
     deviceDigest: world.deviceDigest,
     nextDeviceDigest: world.deviceDigest,

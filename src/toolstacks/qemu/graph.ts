@@ -8,7 +8,7 @@ const block = z.lazy(() =>
   z.object({
     device: z.string(),
     qdev: z.string().optional(),
-    inserted: z.object({ 'node-name': z.string() }).optional(),
+    inserted: z.object({ 'node-name': z.string(), ro: z.boolean() }).optional(),
   }),
 );
 type Block = z.infer<typeof block>;
@@ -60,6 +60,8 @@ export interface BlockView {
   /** The images of each device, head first. */
   readonly chains: Readonly<Record<string, readonly ImageNode[]>>;
   readonly images: readonly ImageNode[];
+  /** Other devices with an image that the guest may write to. */
+  readonly strangers: readonly string[];
 }
 
 /** The block device with this id, by its path in the device tree or as an old style drive. */
@@ -108,12 +110,16 @@ export function blockView(
     if (FILTERS.has(node.drv)) return chain(below ?? childOf(name, 'file'));
     return [imageOf(name), ...chain(below)];
   };
+  const known = new Set(devices.map(device => findDevice(blocks, device)));
   const named = nodes.filter(({ drv }) => !FILTERS.has(drv) && !PROTOCOLS.has(drv));
   return {
     chains: Object.fromEntries(
       devices.map(device => [device, chain(findDevice(blocks, device)?.inserted?.['node-name'])]),
     ),
     images: named.map(node => imageOf(node['node-name'])),
+    strangers: blocks
+      .filter(one => one.qdev && one.inserted && !one.inserted.ro && !known.has(one))
+      .map(({ qdev = '', device }) => device || (qdev.match(/\/peripheral\/([^/]+)/)?.[1] ?? qdev)),
   };
 }
 

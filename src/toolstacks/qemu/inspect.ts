@@ -38,6 +38,7 @@ export async function inspect(
       runState,
       rawState,
       disks: [],
+      strangeDisks: [],
       jobs: [],
       ...digests,
       memoryBytes: 0,
@@ -47,10 +48,12 @@ export async function inspect(
     };
   }
   const [memory] = await monitor.ask([queryMemory], context.signal);
+  const view = await viewBlocks(life, context.signal);
   return {
     runState,
     rawState,
-    disks: liveDisksOf(await viewBlocks(life, context.signal)),
+    disks: liveDisksOf(view),
+    strangeDisks: view.strangers,
     jobs: (await allJobs(life)).map(blockJobOf),
     ...digests,
     memoryBytes: memory['base-memory'] + (memory['plugged-memory'] ?? 0),
