@@ -1,5 +1,5 @@
 import type { DomainDisk } from '../catalog/model.ts';
-import { chainOf } from '../plan/survey.ts';
+import { chainOf } from '../plan/walk-images.ts';
 import type { LiveDisk } from '../toolstacks/port.ts';
 import type { Checkup } from './checkup.ts';
 import { explained, type Finding, repairable } from './finding.ts';

@@ -1,5 +1,5 @@
 import type { Snapshot } from '../catalog/model.ts';
-import { chainOf } from '../plan/survey.ts';
+import { chainOf } from '../plan/walk-images.ts';
 import type { Checkup } from './checkup.ts';
 import { LAYERS_MANY, layersOf } from './examine-heads.ts';
 import { explained, type Finding } from './finding.ts';

@@ -1,9 +1,11 @@
 import type { CatalogChange, Domain } from '../catalog/model.ts';
 import type { Json } from '../engine/json.ts';
+import { sharedImages } from '../plan/other-use.ts';
 import { misused, type Refusal, RefusedError, refuse } from '../plan/refusal.ts';
-import { commonRefusals, survey } from '../plan/survey.ts';
+import { commonRefusals, type Survey, survey } from '../plan/survey.ts';
 import type { DomainView } from '../toolstacks/port.ts';
 import { openOn } from './begun.ts';
+import { pathsIn } from './image-use.ts';
 import { recoverDomain } from './recover.ts';
 import { withToolstack } from './run-request.ts';
 import { freeContext, lockDomain, type Session, type Waiting } from './session.ts';
@@ -24,7 +26,7 @@ export async function addDomain(
   try {
     const before = session.catalog.domain(added.name);
     const domain = before ? updatedDomain(session, before, added) : freshDomain(session, added);
-    await refuseBadDisks(session, domain);
+    await refuseBadDisks(session, domain, before);
     record(session, { catalog: 'domain', domain });
     return { domain, updated: before !== undefined };
   } finally {
@@ -71,7 +73,7 @@ export async function startDomain(
       const { images, catalog, clock } = session;
       const sources = { toolstack, images, catalog, context };
       const facts = await survey(sources, domain, clock.newId(), clock.now(), { agent: false });
-      refuseAny(commonRefusals(facts));
+      refuseAny([...commonRefusals(facts), ...sharedImages(facts)]);
       const heads = domain.disks.map(({ device, head }) => ({ device, volume: head }));
       const deed = { do: 'start' as const, heads, paused: options.paused ?? false };
       await toRefusal(() => toolstack.perform(deed, context));
@@ -122,32 +124,61 @@ function updatedDomain({ catalog }: Session, before: Domain, added: NewDomain): 
   const missing = before.disks.filter(
     ({ device }) => !added.disks.some(disk => disk.device === device),
   );
-  const held = catalog
-    .snapshots(before.name)
-    .some(({ disks }) => disks.some(({ device }) => missing.some(disk => disk.device === device)));
+  const snapshots = catalog.snapshots(before.name);
+  const held = snapshots.some(({ disks }) =>
+    disks.some(({ device }) => missing.some(disk => disk.device === device)),
+  );
   if (held) {
     const devices = missing.map(({ device }) => device).join(', ');
     throw misused('disk-gone', `snapshots of ${before.name} hold ${devices}`, 'keep the disk');
   }
-  const disks = added.disks.map(
-    disk => before.disks.find(({ device }) => device === disk.device) ?? disk,
-  );
+  const written = new Set(pathsIn(before.config));
+  const disks = added.disks.map(disk => {
+    const old = before.disks.find(({ device }) => device === disk.device);
+    // What the file named before may be a base by now, or gone: only the catalog knows the head.
+    if (!old || old.head.path === disk.head.path || written.has(disk.head.path)) return old ?? disk;
+    const held = snapshots.some(one => one.disks.some(({ device }) => device === disk.device));
+    if (!held) return disk;
+    throw misused(
+      'disk-moved',
+      `${disk.device} is ${disk.head.path} in this file, and snapshots of ${before.name} stand on ${old.head.path}`,
+      `name the file as before; or delete the snapshots first, or give the domain another name`,
+    );
+  });
   return { ...before, ...added, disks };
 }
 
-async function refuseBadDisks(session: Session, domain: Domain): Promise<void> {
+async function refuseBadDisks(
+  session: Session,
+  domain: Domain,
+  before: Domain | undefined,
+): Promise<void> {
   const { images, catalog, clock } = session;
   const toolstack = await session.openToolstack(domain);
   try {
     const context = freeContext();
     const sources = { toolstack, images, catalog, context };
-    const facts = await toRefusal(() =>
-      survey(sources, domain, clock.newId(), clock.now(), { agent: false }),
-    );
-    refuseAny(commonRefusals(facts));
+    const depth = { agent: false, everywhere: true };
+    const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), depth));
+    refuseAny([...commonRefusals(facts), ...sharedImages(facts), ...disguised(facts, before)]);
   } finally {
     await toolstack.close();
   }
+}
+
+/**
+ * A disk that comes as raw and begins as an image of another format does: its guest would see that
+ * image's header. One that was taken in before may have been written so by its guest, which is its right.
+ */
+function disguised({ domain, images }: Survey, before: Domain | undefined): Refusal[] {
+  return domain.disks.flatMap(({ device, head }) => {
+    const mark = images.get(head.path)?.mark;
+    const known = before?.disks.some(disk => disk.head.path === head.path) ?? false;
+    if (!mark || known) return [];
+    const message = `${device}: ${head.path} is declared as raw, and is a ${mark} image by its first bytes`;
+    const hint = `write 'format: ${mark}'; if the guest itself has written that header, put an overlay over the disk and name that`;
+    return [{ code: 'other-format', message, hint }];
+  });
 }
 
 function refuseAny(refusals: readonly Refusal[]): void {

@@ -138,7 +138,7 @@ async function makePlan(
 ): Promise<Plan> {
   const { images, catalog, clock } = session;
   const sources = { toolstack, images, catalog, context: freeContext() };
-  const ask = { agent: mayFreeze(request) };
+  const ask = { agent: mayFreeze(request), everywhere: request.operation === 'delete' };
   const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), ask));
   const { planOf } = await planners();
   return planOf(request, facts);

@@ -4,9 +4,11 @@ import type { CreateDisk, CreateInput } from '../steps/input.ts';
 import { CAPTURES, type Capture } from '../toolstacks/port.ts';
 import { bulkDeadlineMs, type Draft, type Note, spaceNeeds } from './draft.ts';
 import { checkName, fileSafe, generatedName } from './names.ts';
+import { sharedImages } from './other-use.ts';
 import { misused, type Refusal } from './refusal.ts';
 import type { CreateRequest } from './request.ts';
-import { chainOf, commonRefusals, type Survey } from './survey.ts';
+import { commonRefusals, type Survey } from './survey.ts';
+import { chainOf } from './walk-images.ts';
 
 /** A new qcow2 overlay takes 200 KiB; the rest is for what the guest writes while the others follow. */
 const OVERLAY_BYTES = 1 << 20;
@@ -20,7 +22,7 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
   const name = checkName('snapshot', request.name ?? generatedName('snap', at, taken));
   const live = view.runState !== 'off';
   const notes: Note[] = [];
-  const refusals = commonRefusals(facts);
+  const refusals = [...commonRefusals(facts), ...sharedImages(facts)];
   if (taken.has(name)) {
     refusals.push({
       code: 'exists',

@@ -7,6 +7,7 @@ import { checkName } from './names.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { DeleteRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
+import { chainOf } from './walk-images.ts';
 
 /** Plan a delete. Pure; throws RefusedError where there is nothing to plan with. */
 export function draftDelete(request: DeleteRequest, facts: Survey): Draft {
@@ -136,6 +137,7 @@ function mergesOf(
   const unneeded = of(victims)
     .map(({ image }) => image.path)
     .filter(path => !needed.has(path));
+  refuseUnreadable(device, new Set(unneeded), facts);
   const live = facts.view.disks.find(disk => disk.device === device)?.chain ?? [];
   return planMerges({
     device,
@@ -147,6 +149,21 @@ function mergesOf(
     freeBytes: path => facts.free.get(dirname(path)) ?? 0,
     back,
   });
+}
+
+/** An image that cannot be read has nothing to give to those that stand on it. */
+function refuseUnreadable(device: string, removed: ReadonlySet<string>, facts: Survey): void {
+  const { domain, images, unreadable } = facts;
+  for (const { volume, backing } of images.values()) {
+    if (removed.has(volume.path) || !backing || !removed.has(backing.path)) continue;
+    const lost = chainOf(facts, backing).find(({ path }) => unreadable.has(path));
+    if (!lost) continue;
+    throw refuse(
+      'bad-base',
+      `${device}: ${unreadable.get(lost.path)}; ${volume.path} stands on it`,
+      `put it back; or 'domsnap revert ${domain.name} SNAPSHOT' to one that is whole, and delete then`,
+    );
+  }
 }
 
 /**
@@ -229,8 +246,9 @@ function elsewhere({ trash, mergesDown }: DeleteInput, { usedElsewhere }: Survey
   return changed.flatMap(path => {
     const other = usedElsewhere.get(path);
     if (other === undefined) return [];
-    const message = `${path} is the base of a disk of ${other}`;
-    return [{ code: 'used-elsewhere', message, hint: `give ${other} a copy of its own first` }];
+    const message = `${path} is needed by ${other.who}`;
+    const hint = `that has to go first, or to get a copy of its own`;
+    return [{ code: 'used-elsewhere', message, hint }];
   });
 }
 

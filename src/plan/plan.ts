@@ -49,12 +49,17 @@ export function planOf(request: Request, facts: Survey): Plan {
     saga: found.saga,
     input,
     deadlines,
-    refusals,
+    refusals: once(refusals),
     notes,
     bytesToMove,
     space,
     conditions,
   };
+}
+
+/** Several disks may give the same reason. */
+function once(refusals: readonly Refusal[]): Refusal[] {
+  return [...new Map(refusals.map(refusal => [refusal.message, refusal])).values()];
 }
 
 /** The steps of a plan in their order, with the commands that each would give. */

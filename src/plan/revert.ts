@@ -5,7 +5,8 @@ import { bulkDeadlineMs, type Draft, type Note, spaceNeeds } from './draft.ts';
 import { checkName, fileSafe, generatedName } from './names.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { RevertRequest } from './request.ts';
-import { chainOf, commonRefusals, type Survey } from './survey.ts';
+import { commonRefusals, type Survey } from './survey.ts';
+import { chainOf } from './walk-images.ts';
 
 const OVERLAY_BYTES = 1 << 20;
 
@@ -18,7 +19,7 @@ export function draftRevert(request: RevertRequest, facts: Survey): Draft {
   const runAfter = request.runAfter ?? target.memory?.runState ?? runBefore;
   const memory = runAfter === 'off' ? null : target.memory;
   const notes: Note[] = [];
-  const refusals = [...commonRefusals(facts), ...wholeness(target, facts)];
+  const refusals = [...inTheWay(facts, live), ...wholeness(target, facts)];
   if (target.memory && !memory) {
     notes.push({ what: 'the memory is not loaded', why: 'the domain is to stay off' });
   }
@@ -88,6 +89,12 @@ function wantedSnapshot({ name }: RevertRequest, { domain, snapshots }: Survey):
     throw refuse('unusable', `${name} ${what}`, `'domsnap recover' brings it to its end`);
   }
   return found;
+}
+
+/** What a domain that is off stands on now may be broken: the revert is the way out of that. */
+function inTheWay(facts: Survey, live: boolean): Refusal[] {
+  const broken = new Set(['bad-disk', 'bad-base']);
+  return commonRefusals(facts).filter(({ code }) => live || !broken.has(code));
 }
 
 /** Everything that the snapshot stands on must be there. */

@@ -1,9 +1,10 @@
 import { dirname } from 'node:path';
-import type { Catalog, Domain, Snapshot, Volume } from '../catalog/model.ts';
-import { StepError } from '../engine/step.ts';
+import type { Catalog, Domain, Snapshot } from '../catalog/model.ts';
 import type { Images, ImageView } from '../storages/port.ts';
-import type { CallContext, DomainView, Toolstack } from '../toolstacks/port.ts';
+import type { DomainView, Toolstack } from '../toolstacks/port.ts';
+import { type OtherUse, otherUses } from './other-use.ts';
 import type { Refusal } from './refusal.ts';
+import { chainOf, type ImageSources, walk } from './walk-images.ts';
 
 /** Everything that a plan is made of: the world as it was asked, once. Plans are pure from here on. */
 export interface Survey {
@@ -22,16 +23,21 @@ export interface Survey {
   readonly memoryFiles: ReadonlyMap<string, number>;
   /** Foreign processes that hold a head of a domain that is off. */
   readonly holders: ReadonlyMap<string, readonly number[]>;
-  /** Images that heads of other domains stand on, with those domains' names. */
-  readonly usedElsewhere: ReadonlyMap<string, string>;
+  /** Those of the domain's images that other domains need. */
+  readonly usedElsewhere: ReadonlyMap<string, OtherUse>;
 }
 
 /** What a survey asks. */
-export interface Sources {
+export interface Sources extends ImageSources {
   readonly toolstack: Toolstack;
-  readonly images: Images;
   readonly catalog: Catalog;
-  readonly context: CallContext;
+}
+
+/** What a survey does not ask unless it has to: an agent is slow, and a host may have many images. */
+export interface Depth {
+  readonly agent: boolean;
+  /** Ask also for what stands below the snapshots of other domains. */
+  readonly everywhere?: boolean;
 }
 
 /** Ask the world everything that plans of this domain need. Changes nothing. */
@@ -40,7 +46,7 @@ export async function survey(
   domain: Domain,
   operation: string,
   at: number,
-  ask: { readonly agent: boolean },
+  ask: Depth,
 ): Promise<Survey> {
   const { toolstack, images: store, catalog, context } = sources;
   const snapshots = catalog.snapshots(domain.name);
@@ -64,34 +70,8 @@ export async function survey(
     free: await freeSpace(store, new Set(paths.map(dirname))),
     memoryFiles: await memoryFiles(sources, snapshots),
     holders: view.runState === 'off' ? await holders(store, domain) : new Map(),
-    usedElsewhere: await usedElsewhere(sources, domain),
+    usedElsewhere: await otherUses(sources, domain, paths, ask.everywhere ?? false),
   };
-}
-
-async function walk(
-  { images: store, context }: Sources,
-  root: Volume,
-  images: Map<string, ImageView>,
-  unreadable: Map<string, string>,
-): Promise<void> {
-  const walked = new Set<string>();
-  let next: Volume | null = root;
-  while (next && !images.has(next.path) && !unreadable.has(next.path)) {
-    const { path } = next;
-    try {
-      const view: ImageView = await store.view(next, context, true);
-      images.set(path, view);
-      walked.add(path);
-      next = view.backing;
-    } catch (error) {
-      if (!(error instanceof StepError)) throw error;
-      unreadable.set(path, error.message);
-      return;
-    }
-  }
-  if (next && walked.has(next.path)) {
-    unreadable.set(root.path, `${root.path} stands on a ring of images`);
-  }
 }
 
 async function freeSpace(
@@ -125,17 +105,6 @@ async function holders(store: Images, domain: Domain): Promise<Map<string, reado
     if (pids.length > 0) found.set(head.path, pids);
   }
   return found;
-}
-
-async function usedElsewhere(sources: Sources, domain: Domain): Promise<Map<string, string>> {
-  const used = new Map<string, string>();
-  for (const other of sources.catalog.domains()) {
-    if (other.name === domain.name) continue;
-    const images = new Map<string, ImageView>();
-    for (const { head } of other.disks) await walk(sources, head, images, new Map());
-    for (const path of images.keys()) used.set(path, other.name);
-  }
-  return used;
 }
 
 /** What stands in the way of any operation on this domain. */
@@ -184,20 +153,3 @@ export function commonRefusals({ domain, view, unreadable, holders, ...rest }: S
   }
   return refusals;
 }
-
-/** An image and its bases as far as they were surveyed, head first. */
-export function chainOf({ images }: Pick<Survey, 'images'>, head: Volume): Volume[] {
-  const chain: Volume[] = [];
-  for (
-    let volume: Volume | null = head;
-    volume;
-    volume = images.get(volume.path)?.backing ?? null
-  ) {
-    chain.push(volume);
-    if (chain.length > CHAIN_MAX) break;
-  }
-  return chain;
-}
-
-/** No sane chain is longer; a loop of backing files would be. */
-const CHAIN_MAX = 1_000;

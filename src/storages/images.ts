@@ -6,6 +6,7 @@ import {
   fileExists,
   fileSize,
   freeBytes,
+  identityOf,
   openedByOthers,
   sha256File,
 } from '../tools/file-facts.ts';
@@ -49,6 +50,7 @@ export function hostImages({ clock }: { readonly clock: Clock }): Images {
     },
     chain: viewChain,
     exists: path => asStep(() => fileExists(path)),
+    identity: identityOf,
     busy: ({ path }) => asStep(() => toolAtWork(path)),
     openedBy: path =>
       asStep(async () => ((await fileExists(path)) ? await openedByOthers(path) : [])),

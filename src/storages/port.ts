@@ -13,6 +13,8 @@ export interface ImageView {
   readonly backing: Volume | null;
   /** Internal snapshots. */
   readonly tags: readonly string[];
+  /** Of a raw image: the format that its first bytes are the mark of. */
+  readonly mark?: string | undefined;
 }
 
 /**
@@ -61,6 +63,8 @@ export interface Images {
   /** The image and its bases, head first. */
   chain(volume: Volume, context: CallContext, inUse?: boolean): Promise<readonly ImageView[]>;
   exists(path: string): Promise<boolean>;
+  /** The same for every name of one file; undefined where there is none. */
+  identity(path: string): Promise<string | undefined>;
   /** Is a tool that an earlier life of the engine started still at work on this image? */
   busy(volume: Volume): Promise<boolean>;
   /** Processes that have the file open. */

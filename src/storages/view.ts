@@ -3,6 +3,7 @@ import type { Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
 import { fileExists, fileSize, isRegularFile } from '../tools/file-facts.ts';
 import { type ImageFormat, imageFormat } from '../tools/image-format.ts';
+import { imageMark } from '../tools/image-mark.ts';
 import { readQcow2Header } from '../tools/qcow2-header.ts';
 import { imageInfo } from '../tools/qemu-img.ts';
 import type { CallContext } from '../toolstacks/port.ts';
@@ -48,8 +49,9 @@ export async function viewImage(
 /** A raw image is what its file is: nothing in it is a header, whatever a guest wrote there. */
 async function rawView(volume: Volume): Promise<ImageView> {
   const { sizeBytes, allocatedBytes } = await fileSize(volume.path);
-  const dataBytes = allocatedBytes;
-  return { volume, virtualBytes: sizeBytes, allocatedBytes, dataBytes, backing: null, tags: [] };
+  const mark = await imageMark(volume.path);
+  const sizes = { virtualBytes: sizeBytes, allocatedBytes, dataBytes: allocatedBytes };
+  return { volume, ...sizes, backing: null, tags: [], mark };
 }
 
 async function qcow2View(volume: Volume): Promise<ImageView> {

@@ -180,3 +180,17 @@ describe('a home folder', () => {
     after.close();
   });
 });
+
+test('behind a lost image a delete says what stands on it, and a revert to what is whole goes', async () => {
+  const here = await placeWithDomain();
+  for (const name of ['s1', 's2', 's3']) {
+    expect((await here.run(['create', 'web1', name])).exit).toBe(0);
+  }
+  const told = (await here.json(['show', 'web1', 's3'])) as {
+    snapshot: { disks: { image: { path: string } }[] };
+  };
+  const lost = told.snapshot.disks[0]?.image.path ?? '';
+  renameSync(lost, `${lost}.away`);
+  await refused(here, ['delete', 'web1', 's3'], `${lost} is not there`, 'stands on it');
+  expect((await here.run(['revert', 'web1', 's1'])).exit).toBe(0);
+});

@@ -34,6 +34,7 @@ export function simImages(life: Life): Images {
       const chain = store.chain(volume);
       return await Promise.all(chain.map(layer => view(layer, context, inUse)));
     },
+    identity: async path => (store.files.has(path) ? path : undefined),
     exists: async path => [...store.files.keys()].some(p => p === path || p.startsWith(`${path}/`)),
     busy: async ({ path }) => world.busy(path),
     openedBy: async path => (world.opened(path) ? [1234] : []),
