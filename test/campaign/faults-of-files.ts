@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { toolsDone } from '../../src/storages/locked-tool.ts';
 import { exporting } from '../faults/sabotage.ts';
 import { behindItsBack, DOMAIN } from '../lab/cases/harness.ts';
 import { ownedFiles } from '../lab/cases/invariants.ts';
@@ -33,7 +34,10 @@ export const OF_FILES: readonly Fault[] = [
     name: 'read-only images',
     needsRoot: true,
     holdMs: aWhile,
-    strike: ({ world }) => readOnlyFolder(imageFolder(world)),
+    strike({ world }) {
+      const settle = () => noLocksLeft(world);
+      return { ...readOnlyFolder(imageFolder(world)), settle };
+    },
   },
   { name: 'image opened by others', holdMs: aWhile, strike: scene => open(scene) },
 ];
@@ -88,6 +92,15 @@ function remountedReadOnly(folder: string): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * A tool that ended where nothing can be removed has left its empty lock file. Whoever looks at the image
+ * next removes it, as an operation does before it begins.
+ */
+async function noLocksLeft(world: CampaignWorld): Promise<void> {
+  if (isOpen(world)) return;
+  await toolsDone([...(await ownedFiles(world))], { signal: AbortSignal.timeout(10_000) });
 }
 
 /** Another program reads an image, so that nobody may write to it. */

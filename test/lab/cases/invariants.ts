@@ -113,7 +113,10 @@ async function filesAreOwned(world: World): Promise<void> {
       .map(name => join(folder, name))
       .filter(path => !labFiles.has(path) && !path.endsWith(TRASH)),
   );
-  expect(found.sort(), 'I5: the files beside the images').toEqual([...owned].sort());
+  const strays = found.filter(path => !owned.has(path));
+  expect(found.sort(), `I5: the files beside the images; nobody's: ${strays}`).toEqual(
+    [...owned].sort(),
+  );
   for (const folder of folders) trashIsListed(join(folder, TRASH));
 }
 
