@@ -111,12 +111,13 @@ function planned(
       play: () => playFaultRound(world, errand, blow, { ...game, chance: other }),
     };
   }
-  const blow = blowOf(game.chance, `${errand.case}.${world.storage.ending}`);
+  const blow = blowOf(game.chance, errand, `${errand.case}.${world.storage.ending}`);
   return { told: told(blow), play: () => playRound(world, errand, blow, game) };
 }
 
-function blowOf(chance: Chance, caseId: string): Blow {
-  const victim = chance.of<Victim>(VICTIMS);
+function blowOf(chance: Chance, { before, after }: Errand, caseId: string): Blow {
+  const isOff = before === 'off' && after === 'off';
+  const victim = chance.of<Victim>(VICTIMS.filter(one => !(isOff && one === 'QEMU')));
   return {
     victim,
     place: victim === 'engine at a fail point' ? placeIn(chance, caseId) : undefined,
