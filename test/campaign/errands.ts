@@ -18,6 +18,9 @@ export interface Errand {
   readonly before: 'running' | 'off';
 }
 
+/** A snapshot with memory, if there is one. */
+const CHECKPOINT = 'checkpoint';
+
 /** All of them: thirty cases by the two endings of a storage. */
 export const ERRANDS: readonly Errand[] = [
   create('live.background', 'live'),
@@ -61,18 +64,19 @@ function create(of: string, memory: 'live' | 'paused' | 'none'): Errand {
 }
 
 function revert(state: State, withMemory: boolean): Errand {
-  const name = withMemory ? 'checkpoint' : 'disks';
+  const name = withMemory ? CHECKPOINT : 'disks';
   return {
     case: `revert.${state}.${withMemory ? 'memory' : 'disk-only'}`,
     before: state === 'live' ? 'running' : 'off',
     after: state === 'live' || withMemory ? 'running' : 'off',
     async prepare(world) {
       await thinOut(world);
-      if (!world.session.catalog.snapshot(DOMAIN, name)) {
-        await bring(world, 'live');
-        await make(world, name, withMemory ? 'live' : 'none');
-      }
+      const isThere = () => world.session.catalog.snapshot(DOMAIN, name) !== undefined;
+      // Memory is there to be saved while the guest runs; whoever boots it may have saved it.
+      if (withMemory && !isThere()) await bring(world, 'live');
+      if (withMemory && !isThere()) await make(world, name, 'live');
       await bring(world, state);
+      if (!isThere()) await make(world, name, 'none');
       return ['revert', DOMAIN, name];
     },
   };
@@ -85,9 +89,9 @@ function remove(state: State, place: 'standalone' | 'chain' | 'children'): Erran
     before: stands,
     after: stands,
     async prepare(world, round) {
-      if (place === 'standalone') await sweep(world);
-      else await thinOut(world);
+      if (place !== 'standalone') await thinOut(world);
       await bring(world, state);
+      if (place === 'standalone') await sweep(world);
       const name = `d${round}`;
       if (place !== 'standalone') await make(world, `${name}-above`, 'none');
       await make(world, name, 'none');
@@ -97,18 +101,22 @@ function remove(state: State, place: 'standalone' | 'chain' | 'children'): Erran
   };
 }
 
+const hasCheckpoint = ({ session }: World): boolean =>
+  session.catalog.snapshot(DOMAIN, CHECKPOINT)?.state === 'usable';
+
 /** Few enough that every content can be read again after each kill. */
 const MOST = 6;
 
 async function thinOut(world: World): Promise<void> {
   const { catalog } = world.session;
-  if (catalog.snapshots(DOMAIN).length > MOST) await sweep(world);
+  if (catalog.snapshots(DOMAIN).length > MOST) await sweep(world, CHECKPOINT);
 }
 
-/** Delete all snapshots, newest first. */
-export async function sweep(world: World): Promise<void> {
+/** Delete all snapshots, or all but one, newest first. */
+export async function sweep(world: World, kept?: string): Promise<void> {
   for (;;) {
-    const name = world.session.catalog.snapshots(DOMAIN).at(-1)?.name;
+    const all = world.session.catalog.snapshots(DOMAIN).map(({ name }) => name);
+    const name = all.filter(one => one !== kept).at(-1);
     if (name === undefined) return;
     await done(world, { operation: 'delete', domain: DOMAIN, name });
   }
@@ -126,7 +134,15 @@ async function done(world: World, request: Request): Promise<Report> {
 /** Have the domain run, or off. */
 export async function bring(world: World, state: State): Promise<void> {
   const now = await runStateOf(world);
-  if (state === 'live' && now === 'off') await startAgain(world);
+  if (state === 'live' && now === 'off') {
+    // To load a checkpoint takes a tenth of a boot: whoever has booted makes one for the next.
+    if (hasCheckpoint(world)) {
+      await done(world, { operation: 'revert', domain: DOMAIN, name: CHECKPOINT });
+    } else {
+      await startAgain(world);
+      await make(world, CHECKPOINT, 'live');
+    }
+  }
   if (state === 'offline' && now !== 'off') await stopDomain(world.session, DOMAIN, {});
 }
 

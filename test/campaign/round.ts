@@ -1,31 +1,31 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../src/journal/port.ts';
-import { recover } from '../../src/operations/recover.ts';
 import { connectQmp } from '../../src/tools/qmp.ts';
-import { ToolError } from '../../src/tools/tool-error.ts';
-import { launch, type Running } from '../lab/cases/command.ts';
-import { DOMAIN, tools, type World } from '../lab/cases/harness.ts';
-import { ticks } from '../lab/cases/instants.ts';
-import { assertInvariants } from '../lab/cases/invariants.ts';
-import { runStateOf } from '../lab/cases/operate.ts';
-import { watchdogsOf } from '../processes.ts';
+import { launch } from '../lab/cases/command.ts';
+import { tools, type World } from '../lab/cases/harness.ts';
 import type { Chance } from '../seeded-random.ts';
 import type { Errand } from './errands.ts';
+import { begun, expectSense, looksWhole, newest, recovered } from './judge.ts';
+import { type Laps, Stopwatch } from './stopwatch.ts';
 import { strike, type Victim } from './victims.ts';
 
-/** What came of one kill. */
+/** What came of one kill or fault. */
 export interface Round {
   readonly case: string;
-  readonly victim: Victim;
-  /** Whether the victim was there to be killed. */
+  /** Who was killed, or the name of the fault. */
+  readonly blow: string;
+  /** Whether there was something to strike. */
   readonly struck: boolean;
   /** `none`: killed before the operation began. */
   readonly outcome: Status | 'none';
+  /** Why the command called for a person; it said what to do. */
+  readonly attention: string | null;
   /** From the kill to a guest that runs, where it stood still; by its monitor. */
   readonly standstillMs: number | null;
   /** How often recovery was killed too. */
   readonly recoveryKills: number;
+  readonly laps: Laps;
 }
 
 /** What is to be done in a round; all of it follows from the seed. */
@@ -41,17 +41,25 @@ export interface Blow {
 /** How long commands of a case take here; it sets the moments of the kills. */
 export type Durations = Map<string, number>;
 
-const USUAL_MS = 700;
-const END_MS = 90_000;
+export const USUAL_MS = 400;
+
+/** What a round knows of those before it, and its chance. */
+export interface Game {
+  readonly durations: Durations;
+  readonly chance: Chance;
+  readonly round: number;
+}
 
 /** Kill, let it be recovered from, and look at the world. Throws where an invariant does not hold. */
 export async function playRound(
   world: World,
   errand: Errand,
   blow: Blow,
-  { durations, chance, round }: { durations: Durations; chance: Chance; round: number },
+  { durations, chance, round }: Game,
 ): Promise<Round> {
+  const watch = new Stopwatch();
   const words = await errand.prepare(world, round);
+  watch.lap('stage');
   const caseId = `${errand.case}.${world.storage.ending}`;
   const before = newest(world);
   const guest = await listen(world);
@@ -64,7 +72,7 @@ export async function playRound(
     atMs = Date.now();
   } else {
     await begun(world, before, command);
-    const beganMs = performance.now();
+    const beganMs = Date.now();
     // A tool lives for milliseconds, early in most cases: the first that is seen will do.
     const share = blow.victim === 'a tool' ? blow.share / 4 : blow.share;
     await sleep(share * (durations.get(caseId) ?? USUAL_MS));
@@ -73,89 +81,36 @@ export async function playRound(
       struck = command.running() && strike(blow.victim, command, world);
       await sleep(1);
     } while (blow.victim === 'a tool' && !struck && command.running());
-    await command.exited;
-    if (!struck) durations.set(caseId, Math.min(performance.now() - beganMs, 10_000));
+    // Not when this is found out, but when it ended: the next blow is to come before.
+    const endedMs = (await command.exited).atMs;
+    if (!struck) durations.set(caseId, Math.min(endedMs - beganMs, 10_000));
   }
   await command.exited;
   if (!struck) await expectSense(words, command);
-  const recoveryKills = await recovered(world, blow, chance);
+  watch.lap('command');
+  const recoveryKills = await recovered(world, blow.recoveryKills, chance);
+  watch.lap('recovery');
   const standstillMs = guest.standstillAfter(atMs);
   guest.close();
-  await looksWhole(world, errand, blow.victim);
+  await looksWhole(world, allowed(errand, blow.victim));
+  watch.lap('judgement');
   const operation = newest(world);
   return {
     case: caseId,
-    victim: blow.victim,
+    blow: blow.victim,
     struck,
     outcome: operation && operation.id !== before?.id ? operation.status : 'none',
     standstillMs,
+    attention: null,
     recoveryKills,
+    laps: watch.laps,
   };
 }
 
-const newest = ({ session }: World) => session.journal.operations({ subject: DOMAIN, limit: 1 })[0];
-
-/** Throws where nobody has touched a command, and yet it has not done its work. */
-async function expectSense(words: readonly string[], { finished }: Running): Promise<void> {
-  const { code, stderr } = await finished;
-  if (code === 0) return;
-  throw new Error(`${words.join(' ')} exited with ${code}: ${stderr.slice(-1_000)}`);
-}
-
-/** The operation has been recorded, or never will be. */
-async function begun(
-  world: World,
-  before: { readonly id: string } | undefined,
-  command: Running,
-): Promise<void> {
-  while (command.running() && newest(world)?.id === before?.id) await sleep(2);
-}
-
-/** By the watchdog, or by `recover`, which may be killed as well, some times. */
-async function recovered(world: World, blow: Blow, chance: Chance): Promise<number> {
-  let kills = 0;
-  while (kills < blow.recoveryKills && isOpen(world)) {
-    const again = launch(world, ['recover']);
-    await sleep(chance.between(100, 900));
-    for (const watcher of watchdogsOf(world.session.home)) process.kill(watcher, 'SIGKILL');
-    if (again.running()) {
-      process.kill(again.pid, 'SIGKILL');
-      kills += 1;
-    }
-    await again.exited;
-  }
-  const untilMs = performance.now() + END_MS;
-  while (isOpen(world) && watchdogsOf(world.session.home).length > 0) {
-    if (performance.now() > untilMs) throw new Error('the watchdog does not come to an end');
-    await sleep(20);
-  }
-  await recover(world.session, undefined);
-  return kills;
-}
-
-const isOpen = ({ session }: World): boolean =>
-  session.journal.operations({ subject: DOMAIN, status: ['open', 'needsAttention'] }).length > 0;
-
-/** I1 to I8; a domain whose process was killed may be off, whatever it was before. */
-async function looksWhole(world: World, errand: Errand, victim: Victim): Promise<void> {
-  const state = await runStateOf(world);
-  const allowed: string[] = [errand.before, errand.after];
-  if (victim === 'QEMU' || victim === 'QEMU and engine') allowed.push('off');
-  if (!allowed.includes(state)) throw new Error(`I1: the domain is ${state}`);
-  await assertInvariants(world, { runState: state });
-  if (state === 'running') await countsOn(world);
-}
-
-/** A guest that was started anew does not answer before it has booted. */
-async function countsOn(world: World): Promise<void> {
-  for (let left = 3; ; left -= 1) {
-    try {
-      await ticks(world);
-      return;
-    } catch (error) {
-      if (!(error instanceof ToolError) || left === 0) throw error;
-    }
-  }
+/** How the domain may stand; one whose process was killed may be off, whatever it was before. */
+function allowed({ before, after }: Errand, victim: Victim): readonly string[] {
+  const off = victim === 'QEMU' || victim === 'QEMU and engine';
+  return [before, after, ...(off ? ['off'] : [])];
 }
 
 /** Hear from the guest's second monitor when it stops and runs. A domain that is off has nothing to say. */

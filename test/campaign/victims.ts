@@ -1,5 +1,6 @@
+import { dirname } from 'node:path';
 import type { Running } from '../lab/cases/command.ts';
-import { guestPid, type World } from '../lab/cases/harness.ts';
+import { DOMAIN, guestPid, type World } from '../lab/cases/harness.ts';
 import { pidsWhose, watchdogsOf } from '../processes.ts';
 
 /** Who is killed, with SIGKILL. */
@@ -49,9 +50,11 @@ function kill(pid: number | null): boolean {
 }
 
 /** A qemu-img or qemu-io at work on this world's images. */
-function toolOf({ root }: World): number | null {
+export function toolOf({ root, session }: World): number | null {
+  const heads = session.catalog.domain(DOMAIN)?.disks ?? [];
+  const folders = [root, ...heads.map(({ head }) => dirname(head.path))];
   const tool = /(^|\/)qemu-(img|io)$/;
   const isAtWork = (argv: readonly string[]) =>
-    tool.test(argv[0] ?? '') && argv.some(word => word.startsWith(root));
+    tool.test(argv[0] ?? '') && argv.some(word => folders.some(folder => word.startsWith(folder)));
   return pidsWhose(isAtWork)[0] ?? null;
 }

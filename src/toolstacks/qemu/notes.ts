@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { fileError } from '../../tools/file-errors.ts';
 
 const process = z.object({ pid: z.number(), startTicks: z.number() });
 
@@ -41,8 +42,13 @@ export class Notes {
     return join(this.#folder, `${this.#name}.${ending}`);
   }
 
+  /** Throws ToolError. */
   prepareFolder(): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw fileError('mkdir', this.#folder, cause);
+    }
   }
 
   /** A file that is not there, or not ours to understand, says nothing. */
@@ -55,11 +61,25 @@ export class Notes {
     }
   }
 
-  /** Takes the old content's place in one instant; `undefined` forgets a part. */
+  /**
+   * Takes the old content's place in one instant; `undefined` forgets a part. To forget all of it needs no
+   * room, so that a guest can be started, and a capture called off, in a home that is full.
+   * Throws ToolError.
+   */
   write(change: { [Key in keyof NotesContent]?: NotesContent[Key] | undefined }): void {
-    this.prepareFolder();
-    const draft = `${this.path('json')}.new`;
-    writeFileSync(draft, JSON.stringify({ ...this.read(), ...change }), { mode: 0o600 });
-    renameSync(draft, this.path('json'));
+    const path = this.path('json');
+    const content = { ...this.read(), ...change };
+    try {
+      if (Object.values(content).every(part => part === undefined)) {
+        rmSync(path, { force: true });
+        return;
+      }
+      this.prepareFolder();
+      const draft = `${path}.new`;
+      writeFileSync(draft, JSON.stringify(content), { mode: 0o600 });
+      renameSync(draft, path);
+    } catch (cause) {
+      throw fileError('write', path, cause);
+    }
   }
 }

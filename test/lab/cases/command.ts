@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import type { World } from './harness.ts';
 
-const CLI = new URL('../../../src/cli/main.ts', import.meta.url).pathname;
+/** From source; a campaign that says so plays the built command, which starts in half the time. */
+const CLI =
+  process.env.DOMSNAP_CLI ?? new URL('../../../src/cli/main.ts', import.meta.url).pathname;
 
 /** How a command ended. */
 export interface Exit {

@@ -40,6 +40,8 @@ export const DOMAIN = 'lab';
 export interface WorldOptions {
   /** A folder for the images, if they are not to lie in the lab's own. */
   readonly imageFolder?: string;
+  /** domsnap's home, if it is not to lie beside the lab. */
+  readonly home?: string;
 }
 
 /** Make a lab guest of small disks, add it as a domain, and wait until it ticks (5 s). */
@@ -49,7 +51,7 @@ export async function worldUp(storage: Storage, options: WorldOptions = {}): Pro
   const { disks } = storage;
   const lab = await labUp({ folder, name: DOMAIN, memoryMb: 128, intervalMs: 50, disks }, tools);
   await changeDomainFile(lab, options.imageFolder);
-  const session = openSession({ home: join(root, 'home'), who: thisProcess() });
+  const session = openSession({ home: options.home ?? join(root, 'home'), who: thisProcess() });
   const world = { storage, root, lab, session, proofs: new Map(), checks: 0 };
   try {
     await addAgain(world);

@@ -100,17 +100,9 @@ async function headsAreTrue({ session }: World, view: DomainView): Promise<void>
 }
 
 /** I5: every file has an owner, and every record its files. */
-async function filesAreOwned({ session, lab }: World): Promise<void> {
-  const domain = session.catalog.domain(DOMAIN)!;
-  const snapshots = session.catalog.snapshots(DOMAIN);
-  const owned = new Set<string>(snapshots.flatMap(({ memory }) => memory?.path ?? []));
-  const images = [
-    ...domain.disks.map(({ head }) => head),
-    ...snapshots.flatMap(snapshot => heldDisks(snapshot).map(({ image }) => image)),
-  ];
-  for (const image of images) {
-    for (const { path } of await chainOf(image)) owned.add(path);
-  }
+async function filesAreOwned(world: World): Promise<void> {
+  const { lab } = world;
+  const owned = await ownedFiles(world);
   const labFiles = new Set<string>([
     ...Object.values(lab.files),
     join(lab.files.folder, 'other.sock'),
@@ -121,8 +113,26 @@ async function filesAreOwned({ session, lab }: World): Promise<void> {
       .map(name => join(folder, name))
       .filter(path => !labFiles.has(path) && !path.endsWith(TRASH)),
   );
-  expect(found.sort(), 'I5: the files beside the images').toEqual([...owned].sort());
+  const strays = found.filter(path => !owned.has(path));
+  expect(found.sort(), `I5: the files beside the images; nobody's: ${strays}`).toEqual(
+    [...owned].sort(),
+  );
   for (const folder of folders) trashIsListed(join(folder, TRASH));
+}
+
+/** Every file that the catalog names, and the bases of these. Throws where one of them is not there. */
+export async function ownedFiles({ session }: World): Promise<ReadonlySet<string>> {
+  const domain = session.catalog.domain(DOMAIN)!;
+  const snapshots = session.catalog.snapshots(DOMAIN);
+  const owned = new Set<string>(snapshots.flatMap(({ memory }) => memory?.path ?? []));
+  const images = [
+    ...domain.disks.map(({ head }) => head),
+    ...snapshots.flatMap(snapshot => heldDisks(snapshot).map(({ image }) => image)),
+  ];
+  for (const image of images) {
+    for (const { path } of await chainOf(image)) owned.add(path);
+  }
+  return owned;
 }
 
 /** Everything in the trash is named in a manifest, and is there. */
