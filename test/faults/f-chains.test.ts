@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { addDomain, startDomain, stopDomain } from '../../src/operations/domains.ts';
+import { addDomain, removeDomain, startDomain, stopDomain } from '../../src/operations/domains.ts';
 import { recover } from '../../src/operations/recover.ts';
 import { planRequest, runRequest } from '../../src/operations/run-request.ts';
 import { run } from '../../src/tools/run.ts';
@@ -37,6 +37,8 @@ describe('F. chains that grow', () => {
     const disks = [{ ...config.disks[0]!, path: below.path }];
     const long = { ...config, name: 'long', disks };
     const heads = [{ device: 'vda', head: below }];
+    // It writes to what is the lowest layer here.
+    await removeDomain(session, config.name);
     await addDomain(session, { name: 'long', toolstack: 'qemu', config: long, disks: heads });
     const { plan } = await planRequest(session, { ...create('s1'), domain: 'long' });
     expect(plan.notes.map(({ what }) => what)).toContain('vda already stands on 27 layers');
