@@ -1,7 +1,7 @@
 import type { CatalogChange } from '../catalog/model.ts';
 import type { Json } from '../engine/json.ts';
 import { type EffectContext, StepError } from '../engine/step.ts';
-import type { Merge } from '../toolstacks/port.ts';
+import type { DomainDeed, Merge } from '../toolstacks/port.ts';
 import { alwaysAgain, type Host, hostStep, Nothing, PREVIEW } from './host.ts';
 import { DeleteInput, headMerges } from './input.ts';
 import { commitAll } from './merge-down.ts';
@@ -31,7 +31,7 @@ export const pivotMerges = (host: Host) => {
       }
       const deed = pivots(input, context.operation);
       try {
-        if (deed) await toolstack.perform(deed, context);
+        if (deed) await goOver(host, deed, context);
       } catch (error) {
         if (!(error instanceof StepError)) throw error;
         const changes = await retireGoneOver(host, input, context);
@@ -51,6 +51,21 @@ export const pivotMerges = (host: Host) => {
     },
   });
 };
+
+/** Behind the pivot there is only forward: a guest that somebody has let run in between is stopped again. */
+async function goOver(
+  { toolstack }: Host,
+  deed: DomainDeed & { do: 'pivotMerges' },
+  context: EffectContext,
+): Promise<void> {
+  try {
+    await toolstack.perform(deed, context);
+  } catch (error) {
+    if (!(error instanceof StepError) || error.code !== 'not-paused') throw error;
+    await toolstack.perform({ do: 'pause' }, context);
+    await toolstack.perform(deed, context);
+  }
+}
 
 /** Forget the jobs of heads that have gone over, and let go of the stale ones, while the guest runs. */
 export const closeMerged = ({ toolstack }: Host) =>

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { recover } from '../../src/operations/recover.ts';
 import { spawnDaemon } from '../../src/tools/daemon.ts';
 import { startArgv } from '../../src/toolstacks/qemu/argv.ts';
+import { meddled } from '../lab/cases/meddle.ts';
 import {
   byteOf,
   codes,
@@ -15,6 +16,7 @@ import {
   quiet,
   runStateOf,
   start,
+  tell,
   write,
   writeBoth,
 } from './host.ts';
@@ -72,6 +74,19 @@ describe('E. commits, pivots, permissions', () => {
     await assertWhole(host, { runState: 'running' });
     await operate(host, remove('s2'));
     await operate(host, remove('s1'));
+    await assertWhole(host, { runState: 'running' });
+  });
+
+  test('heads go over though somebody has let the guest run again in between', async () => {
+    const host = await faultHost();
+    await start(host);
+    await heavyBase(host);
+    const session = meddled(host.session, {
+      after: { pause: async () => void (await tell(host, 'cont')) },
+    });
+    const report = await operate(host, remove('s1'), { session });
+    expect(report.caseId).toBe('delete.live.standalone.external');
+    expect(headOf(host, 'vda').path).toBe(join(host.folder, 'vda.qcow2'));
     await assertWhole(host, { runState: 'running' });
   });
 
