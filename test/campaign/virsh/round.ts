@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Case, NAME } from './cases.ts';
+import { type Ended, startCommand, type Words } from './command.ts';
+import { type Fault, judge, type Promised, standing } from './judge.ts';
+import { look } from './look.ts';
+import { type Stage, setScene } from './stage.ts';
+import { killsQemu, strike, type Victim } from './victims.ts';
+
+/** What is done in a round; all of it follows from the seed. */
+export interface Blow {
+  /** null: nobody is killed, to see that the case works and that the judge finds nothing then. */
+  readonly victim: Victim | null;
+  /** How far into the command, as a share of what it usually takes. */
+  readonly share: number;
+}
+
+/** What came of a round. */
+export interface Round extends Blow {
+  readonly case: string;
+  /** Whether the victim was there to be killed. */
+  readonly struck: boolean;
+  readonly ended: Ended;
+  readonly standing: 'done' | 'as before';
+  /** What is wrong after libvirt had its time to mend it. */
+  readonly faults: readonly Fault[];
+  /** What is still wrong after the same was asked again; null: there was no need. */
+  readonly afterwards: readonly Fault[] | null;
+}
+
+/** How long libvirt has to mend things by itself, from when it answers again. */
+const MENDING_MS = 10_000;
+/** The same, where nobody was killed. */
+const ENDING_MS = 3_000;
+/** Between two looks that must find nothing. */
+const APART_MS = 1_000;
+
+/** Set the scene, strike, give libvirt its time, look; and where it is bad, ask for the same again. */
+export async function playRound(
+  stage: Stage,
+  one: Case,
+  blow: Blow,
+  usualMs: number,
+): Promise<Round> {
+  const { libvirtd } = stage;
+  await setScene(stage);
+  await one.prepare(stage);
+  const promised: Promised = {
+    goal: one.goal,
+    name: NAME,
+    live: one.live,
+    qemuKilled: killsQemu(blow.victim),
+    before: await look(stage),
+  };
+
+  const command = startCommand(libvirtd, one.words(stage, NAME));
+  const struck = await strikeAt(stage, command, blow, usualMs);
+  const ended = await command.ended;
+  await libvirtd.ensure();
+  if (ended.ok) await one.tidy?.(stage);
+  const { sight, faults } = await settled(stage, promised, MENDING_MS);
+  const afterwards = faults.length > 0 && struck ? await again(stage, one, promised) : null;
+  return {
+    ...blow,
+    case: one.id,
+    struck,
+    ended,
+    standing: standing(sight, promised, ended.ok),
+    faults,
+    afterwards,
+  };
+}
+
+async function strikeAt(
+  stage: Stage,
+  command: ReturnType<typeof startCommand>,
+  { victim, share }: Blow,
+  usualMs: number,
+): Promise<boolean> {
+  if (victim === null) return false;
+  await sleep(share * usualMs);
+  let struck = false;
+  do {
+    struck = command.running() && strike(victim, command, stage);
+    await sleep(1);
+    // A tool lives for milliseconds: the first that is seen from now on will do.
+  } while (victim === 'qemu-img' && !struck && command.running());
+  return struck;
+}
+
+/** Look until nothing is found twice, or the time to mend is over. */
+async function settled(stage: Stage, promised: Promised, patienceMs: number) {
+  const untilMs = performance.now() + patienceMs;
+  let clean = 0;
+  for (;;) {
+    const sight = await look(stage);
+    const faults = judge(sight, promised);
+    clean = faults.length === 0 ? clean + 1 : 0;
+    if (clean === 2 || performance.now() > untilMs) return { sight, faults };
+    await sleep(APART_MS);
+  }
+}
+
+/** As tooling with sense would: the same once more, and a create that is refused under another name. */
+async function again(stage: Stage, one: Case, promised: Promised): Promise<readonly Fault[]> {
+  const { libvirtd } = stage;
+  const run = async (words: Words): Promise<boolean> => {
+    const { ok } = await startCommand(libvirtd, words).ended;
+    if (ok) await one.tidy?.(stage);
+    return ok;
+  };
+  const words = (await one.again?.(stage)) ?? one.words(stage, NAME);
+  let { name } = promised;
+  if (!(await run(words)) && one.goal === 'create') {
+    name = `${NAME}2`;
+    await run(one.words(stage, name));
+  }
+  await libvirtd.ensure();
+  return (await settled(stage, { ...promised, name }, ENDING_MS)).faults;
+}
