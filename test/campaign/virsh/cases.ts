@@ -125,8 +125,10 @@ function committed(): Case {
     async again({ libvirtd, images }) {
       const left: (readonly string[])[] = [];
       for (const device of ['vda', 'vdb']) {
-        const job = await libvirtd.virsh('blockjob', DOMAIN, device, '--info').catch(() => '');
-        if (/Commit/i.test(job)) left.push(['blockjob', DOMAIN, device, '--abort']);
+        const job = ['blockjob', DOMAIN, device];
+        // Without --raw it speaks on stderr.
+        const found = await libvirtd.virsh(...job, '--info', '--raw').catch(() => '');
+        if (/Commit/i.test(found)) left.push([...job, '--abort']);
         const list = await libvirtd.virsh('domblklist', DOMAIN).catch(() => '');
         if (list.includes(join(images, `${device}.${NAME}`))) left.push(commit(device));
       }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DOMAIN, forgetConsole, untilBooted } from '../../../src/bench/lab-guest.ts';
 import { type Case, NAME } from './cases.ts';
 import { type Ended, startCommand, type Words } from './command.ts';
 import { type Fault, judge, type Promised, standing } from './judge.ts';
 import { look } from './look.ts';
-import { type Stage, setScene } from './stage.ts';
+import { onlyToolErrors, qemuPid, type Stage, setScene } from './stage.ts';
 import { killsQemu, strike, type Victim } from './victims.ts';
 
 /** What is done in a round; all of it follows from the seed. */
@@ -31,8 +32,8 @@ export interface Round extends Blow {
 const MENDING_MS = 10_000;
 /** The same, where nobody was killed. */
 const ENDING_MS = 3_000;
-/** Between two looks that must find nothing. */
-const APART_MS = 1_000;
+/** Between two looks. */
+const APART_MS = 500;
 
 /** Set the scene, strike, give libvirt its time, look; and where it is bad, ask for the same again. */
 export async function playRound(
@@ -57,7 +58,7 @@ export async function playRound(
   const ended = await command.ended;
   await libvirtd.ensure();
   if (ended.ok) await one.tidy?.(stage);
-  const { sight, faults } = await settled(stage, promised, MENDING_MS);
+  const { sight, faults } = await settled(stage, promised, MENDING_MS, struck ? 2 : 1);
   const afterwards = faults.length > 0 && struck ? await again(stage, one, promised) : null;
   return {
     ...blow,
@@ -87,20 +88,23 @@ async function strikeAt(
   return struck;
 }
 
-/** Look until nothing is found twice, or the time to mend is over. */
-async function settled(stage: Stage, promised: Promised, patienceMs: number) {
+/** Look until nothing is found so many times, or the time to mend is over. */
+async function settled(stage: Stage, promised: Promised, patienceMs: number, looks: number) {
   const untilMs = performance.now() + patienceMs;
   let clean = 0;
   for (;;) {
     const sight = await look(stage);
     const faults = judge(sight, promised);
     clean = faults.length === 0 ? clean + 1 : 0;
-    if (clean === 2 || performance.now() > untilMs) return { sight, faults };
+    if (clean === looks || performance.now() > untilMs) return { sight, faults };
     await sleep(APART_MS);
   }
 }
 
-/** As tooling with sense would: the same once more, and a create that is refused under another name. */
+/**
+ * As tooling with sense would: a guest that is off is started, then the same once more, and a create that
+ * is refused under another name.
+ */
 async function again(stage: Stage, one: Case, promised: Promised): Promise<readonly Fault[]> {
   const { libvirtd } = stage;
   const run = async (words: Words): Promise<boolean> => {
@@ -108,6 +112,7 @@ async function again(stage: Stage, one: Case, promised: Promised): Promise<reado
     if (ok) await one.tidy?.(stage);
     return ok;
   };
+  if (promised.live && qemuPid(stage) === null) await startGuest(stage);
   const words = (await one.again?.(stage)) ?? one.words(stage, NAME);
   let { name } = promised;
   if (!(await run(words)) && one.goal === 'create') {
@@ -115,5 +120,12 @@ async function again(stage: Stage, one: Case, promised: Promised): Promise<reado
     await run(one.words(stage, name));
   }
   await libvirtd.ensure();
-  return (await settled(stage, { ...promised, name }, ENDING_MS)).faults;
+  return (await settled(stage, { ...promised, name }, ENDING_MS, 1)).faults;
+}
+
+async function startGuest({ libvirtd, lab }: Stage): Promise<void> {
+  await forgetConsole(lab);
+  // Where it is refused, the judge says what is wrong.
+  const started = await libvirtd.virsh('start', DOMAIN).catch(onlyToolErrors);
+  if (started !== undefined) await untilBooted(lab);
 }

@@ -79,7 +79,7 @@ export async function setScene(stage: Stage): Promise<void> {
 export const ownFiles = ({ lab, monitor }: Stage): string[] =>
   [...Object.values(lab.files), monitor].map(path => path.slice(path.lastIndexOf('/') + 1));
 
-/** Off, as by a pulled plug, with the memory it had put back where it ran: to make a disk older than now. */
+/** Let a guest that was pulled off go on from its first instant: its disks must be those of that time. */
 export async function runAgain({ libvirtd, root }: Stage): Promise<void> {
   await libvirtd.virsh('restore', join(root, 'kept', 'memory'));
 }
