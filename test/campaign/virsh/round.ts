@@ -4,6 +4,7 @@ import { type Case, NAME } from './cases.ts';
 import { type Ended, startCommand, type Words } from './command.ts';
 import { type Fault, judge, type Promised, standing } from './judge.ts';
 import { look } from './look.ts';
+import type { Sight } from './sight.ts';
 import { onlyToolErrors, qemuPid, type Stage, setScene } from './stage.ts';
 import { killsQemu, strike, type Victim } from './victims.ts';
 
@@ -58,14 +59,15 @@ export async function playRound(
   const ended = await command.ended;
   await libvirtd.ensure();
   if (ended.ok) await one.tidy?.(stage);
-  const { sight, faults } = await settled(stage, promised, MENDING_MS, struck ? 2 : 1);
+  const { sight, early, faults } = await settled(stage, promised, MENDING_MS, struck ? 2 : 1);
   const afterwards = faults.length > 0 && struck ? await again(stage, one, promised) : null;
   return {
     ...blow,
     case: one.id,
     struck,
     ended,
-    standing: standing(sight, promised, ended.ok),
+    // A guest that was put back counts on, and is soon where it was.
+    standing: standing(one.goal === 'revert' ? early : sight, promised, ended.ok),
     faults,
     afterwards,
   };
@@ -88,15 +90,27 @@ async function strikeAt(
   return struck;
 }
 
-/** Look until nothing is found so many times, or the time to mend is over. */
+/**
+ * Look until nothing is found so many times, or the time to mend is over. `early`: what was seen when the
+ * guest could be asked first. Throws ToolError where it cannot be looked at in the end.
+ */
 async function settled(stage: Stage, promised: Promised, patienceMs: number, looks: number) {
   const untilMs = performance.now() + patienceMs;
   let clean = 0;
+  let early: Sight | undefined;
   for (;;) {
-    const sight = await look(stage);
-    const faults = judge(sight, promised);
-    clean = faults.length === 0 ? clean + 1 : 0;
-    if (clean === looks || performance.now() > untilMs) return { sight, faults };
+    const over = performance.now() > untilMs;
+    // What is listed may be gone a moment later, while libvirt is at work.
+    const sight = await look(stage).catch(error => {
+      if (over) throw error;
+      onlyToolErrors(error);
+    });
+    if (sight) {
+      if (sight.guest) early ??= sight;
+      const faults = judge(sight, promised);
+      clean = faults.length === 0 ? clean + 1 : 0;
+      if (clean === looks || over) return { sight, early: early ?? sight, faults };
+    }
     await sleep(APART_MS);
   }
 }
