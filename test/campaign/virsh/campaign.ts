@@ -7,14 +7,22 @@ import { playRound, type Round } from './round.ts';
 import { type Stage, stageDown, stageUp } from './stage.ts';
 import { type Control, endings, refusals, table, told } from './tally.ts';
 
+/** Which rounds are played. */
+export interface CampaignOptions {
+  /** The number of the first round; those before it are left out. */
+  readonly first: number;
+  readonly count: number;
+  readonly seed: number;
+  /** Only cases whose names contain it. */
+  readonly only: string;
+}
+
 /**
  * Play the rounds, and print a line for each and the table; answers the exit code. A libvirt that does
- * badly is no failure of the campaign. `only`: cases whose names contain it.
+ * badly is no failure of the campaign.
  */
 export async function campaign(
-  count: number,
-  seed: number,
-  only: string,
+  { first, count, seed, only }: CampaignOptions,
   signal: AbortSignal,
 ): Promise<number> {
   const cases = CASES.filter(({ id }) => id.includes(only));
@@ -26,8 +34,9 @@ export async function campaign(
     say(`libvirt ${stage.libvirtd.version}, seed ${seed}`);
     const usual = await usualTimes(stage, cases, controls, signal);
     const able = cases.filter(({ id }) => usual.has(id));
-    const pairs = pairsOf(able, seed, count);
+    const pairs = pairsOf(able, seed, first + count);
     for (const [index, { case: one, victim }] of pairs.entries()) {
+      if (index < first) continue;
       if (signal.aborted) break;
       const share = new Chance(seed * 1_000_003 + index).next();
       try {
@@ -39,9 +48,9 @@ export async function campaign(
         say(`${index}: ${lineOf(round)}`);
       } catch (error) {
         // The stage's own trouble, which is not held against libvirt.
-        if (!(error instanceof ToolError)) throw error;
+        if (!(error instanceof ToolError || error instanceof NoLibvirtError)) throw error;
         say(`${index}: ${one.id}, ${victim} → not judged: ${error.message}`);
-        await stageDown(stage);
+        await stageDown(stage).catch(onlyNoLibvirt);
         stage = await stageUp();
       }
     }
@@ -50,7 +59,7 @@ export async function campaign(
     console.error(error.message);
     return 1;
   } finally {
-    if (stage) await stageDown(stage);
+    if (stage) await stageDown(stage).catch(onlyNoLibvirt);
     const ids = cases.map(({ id }) => id).filter(id => rounds.some(round => round.case === id));
     if (rounds.length > 0) say(`\n${table(rounds, ids)}\n\n${endings(rounds)}, seed ${seed}`);
     if (controls.length > 0) say(refusals(controls));
@@ -83,6 +92,11 @@ function lineOf({ case: id, victim, share, struck, standing, faults, afterwards 
   if (!struck) return `${where} → not struck, ${standing}; ${told(faults)}`;
   if (afterwards === null) return `${where} → ${standing}`;
   return `${where} → BAD ${told(faults)}; asked again: ${told(afterwards)}`;
+}
+
+/** What is to be taken down may be what does not answer; everything else of it is gone. */
+function onlyNoLibvirt(error: unknown): void {
+  if (!(error instanceof NoLibvirtError)) throw error;
 }
 
 function say(line: string): void {

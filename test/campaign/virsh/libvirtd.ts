@@ -61,14 +61,17 @@ export class Libvirtd {
     return processAlive(pid, startTicks) ? pid : null;
   }
 
-  /** If it is dead, start it as systemd would; come back once it answers. Throws NoLibvirtError. */
+  /**
+   * If it is dead, start it as systemd would, and again should it end at once; come back once it answers.
+   * Throws NoLibvirtError.
+   */
   async ensure(): Promise<void> {
-    if (this.pid === null) {
-      if (this.#daemon) await sleep(RESTART_MS);
-      this.#daemon = await this.#spawn('libvirtd', '-f', this.#config);
-    }
     const untilMs = performance.now() + UP_MS;
     for (;;) {
+      if (this.pid === null) {
+        if (this.#daemon) await sleep(RESTART_MS);
+        this.#daemon = await this.#spawn('libvirtd', '-f', this.#config);
+      }
       const found = await answering(this.uri);
       if (found) {
         this.#version = found.version;

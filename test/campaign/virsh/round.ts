@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DOMAIN, forgetConsole, untilBooted } from '../../../src/bench/lab-guest.ts';
+import { NoLibvirtError } from '../../../src/bench/libvirt.ts';
 import { type Case, NAME } from './cases.ts';
 import { type Ended, startCommand, type Words } from './command.ts';
 import { type Fault, judge, type Promised, standing } from './judge.ts';
@@ -57,7 +58,7 @@ export async function playRound(
   const command = startCommand(libvirtd, one.words(stage, NAME));
   const struck = await strikeAt(stage, command, blow, usualMs);
   const ended = await command.ended;
-  await libvirtd.ensure();
+  await answers(stage);
   if (ended.ok) await one.tidy?.(stage);
   const { sight, early, faults } = await settled(stage, promised, MENDING_MS, struck ? 2 : 1);
   const afterwards = faults.length > 0 && struck ? await again(stage, one, promised) : null;
@@ -133,7 +134,7 @@ async function again(stage: Stage, one: Case, promised: Promised): Promise<reado
     name = `${NAME}2`;
     await run(one.words(stage, name));
   }
-  await libvirtd.ensure();
+  await answers(stage);
   return (await settled(stage, { ...promised, name }, ENDING_MS, 1)).faults;
 }
 
@@ -142,4 +143,11 @@ async function startGuest({ libvirtd, lab }: Stage): Promise<void> {
   // Where it is refused, the judge says what is wrong.
   const started = await libvirtd.virsh('start', DOMAIN).catch(onlyToolErrors);
   if (started !== undefined) await untilBooted(lab);
+}
+
+/** Have it back, if it comes: where it is not, the judge says so. */
+async function answers({ libvirtd }: Stage): Promise<void> {
+  await libvirtd.ensure().catch(error => {
+    if (!(error instanceof NoLibvirtError)) throw error;
+  });
 }

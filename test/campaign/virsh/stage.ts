@@ -131,9 +131,12 @@ export function wordsOf(pid: string): string[] {
 
 /** End the guest, the daemons and all files, whatever state they are in. */
 export async function stageDown({ root, libvirtd }: Begun): Promise<void> {
-  if (libvirtd) await cleared({ libvirtd, monitor: join(root, 'lab', 'bench.sock') });
-  await libvirtd?.close();
-  await rm(root, { recursive: true, force: true });
+  try {
+    if (libvirtd) await cleared({ libvirtd, monitor: join(root, 'lab', 'bench.sock') });
+  } finally {
+    await libvirtd?.close();
+    await rm(root, { recursive: true, force: true });
+  }
 }
 
 /** A stage of which not all may be there yet. */
@@ -142,20 +145,23 @@ interface Begun {
   readonly libvirtd: Libvirtd | undefined;
 }
 
-/** No domain, and no QEMU of it. */
+/** No domain, and no QEMU of it. Throws NoLibvirtError, when QEMU is gone. */
 async function cleared(stage: Pick<Stage, 'libvirtd' | 'monitor'>): Promise<void> {
   const { libvirtd } = stage;
-  await libvirtd.ensure();
-  for (const args of [
-    ['destroy', DOMAIN],
-    ['undefine', DOMAIN, '--snapshots-metadata', '--managed-save'],
-  ]) {
-    await libvirtd.virsh(...args).catch(onlyToolErrors);
+  try {
+    await libvirtd.ensure();
+    for (const args of [
+      ['destroy', DOMAIN],
+      ['undefine', DOMAIN, '--snapshots-metadata', '--managed-save'],
+    ]) {
+      await libvirtd.virsh(...args).catch(onlyToolErrors);
+    }
+  } finally {
+    const left = qemuPid(stage);
+    const startTicks = left === null ? null : processStartTicks(left);
+    if (left !== null && startTicks !== null)
+      await terminate(left, startTicks, { graceMs: 2_000, log });
   }
-  const left = qemuPid(stage);
-  const startTicks = left === null ? null : processStartTicks(left);
-  if (left !== null && startTicks !== null)
-    await terminate(left, startTicks, { graceMs: 2_000, log });
 }
 
 async function agentUp({ libvirtd }: Stage): Promise<void> {
