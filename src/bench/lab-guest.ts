@@ -19,11 +19,11 @@ const FILL_MS = 300_000;
 export const benchSocket = ({ files }: Lab): string => join(files.folder, 'bench.sock');
 
 /** Make a lab guest of two qcow2 disks, with a monitor for the bench beside domsnap's; starts nothing. */
-export async function makeLab(folder: string, memoryMb: number): Promise<Lab> {
+export async function makeLab(folder: string, memoryMb: number, sizeBytes?: number): Promise<Lab> {
   await mkdir(folder, { recursive: true });
   const disks = [
-    { device: 'vda', format: 'qcow2', content: 'fs' },
-    { device: 'vdb', format: 'qcow2', content: 'raw' },
+    { device: 'vda', format: 'qcow2', content: 'fs', sizeBytes },
+    { device: 'vdb', format: 'qcow2', content: 'raw', sizeBytes },
   ] as const;
   const lab = await labUp({ folder, name: DOMAIN, memoryMb, disks }, { log });
   const { domainFile } = lab.files;

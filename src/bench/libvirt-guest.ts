@@ -53,8 +53,9 @@ export async function libvirtGuestGone({ virsh }: Libvirt, folder: string): Prom
 /**
  * The lab's domain file in libvirt's words: the same kernel, processor, memory and disks, and the
  * bench's monitor. It runs as whoever runs the bench, with access to the bench's own folder.
+ * `moreDevices`: XML of what the bench does without.
  */
-function domainXml({ files }: Lab, memoryMb: number): string {
+export function domainXml({ files }: Lab, memoryMb: number, moreDevices = ''): string {
   const { arguments: args, disks } = labFile.parse(parse(readFileSync(files.domainFile, 'utf8')));
   const after = (option: string): string => escaped(args[args.indexOf(option) + 1] ?? '');
   const uid = process.getuid?.() ?? 0;
@@ -82,7 +83,7 @@ function domainXml({ files }: Lab, memoryMb: number): string {
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     <serial type='file'><source path='${escaped(files.consoleLog)}' append='on'/><target port='0'/></serial>
-    <serial type='unix'><source mode='bind' path='${escaped(files.serialSocket)}'/><target port='1'/></serial>
+    <serial type='unix'><source mode='bind' path='${escaped(files.serialSocket)}'/><target port='1'/></serial>${moreDevices}
   </devices>
   <seclabel type='static' model='dac' relabel='no'><label>+${uid}:+${gid}</label></seclabel>
   <qemu:commandline>

@@ -18,7 +18,8 @@ export interface Libvirt {
 
 const VIRSH_MS = 10 * 60_000;
 const UP_MS = 20_000;
-const VIRTLOGD_SOCKET = '/run/libvirt/virtlogd-sock';
+/** Where the daemon that writes the logs of QEMU is asked for. */
+export const VIRTLOGD_SOCKET = '/run/libvirt/virtlogd-sock';
 
 /** Why there is no libvirt to be compared with. */
 export class NoLibvirtError extends Error {
@@ -37,15 +38,7 @@ export async function libvirt(folder: string): Promise<Libvirt> {
 }
 
 async function ownDaemons(folder: string): Promise<Libvirt> {
-  await mkdir(folder, { recursive: true });
-  const config = join(folder, 'libvirtd.conf');
-  const sockets = ['unix_sock_dir', folder];
-  const plain = [
-    'auth_unix_ro = "none"',
-    'auth_unix_rw = "none"',
-    `${sockets[0]} = "${sockets[1]}"`,
-  ];
-  await writeFile(config, `${plain.join('\n')}\n`);
+  const { config, uri } = await ownConfig(folder);
   const started: { pid: number; startTicks: number | null }[] = [];
   const start = async (program: string, ...args: string[]) => {
     const logFile = join(folder, `${program}.log`);
@@ -59,7 +52,6 @@ async function ownDaemons(folder: string): Promise<Libvirt> {
   try {
     if (!existsSync(VIRTLOGD_SOCKET)) await start('virtlogd', '-p', join(folder, 'virtlogd.pid'));
     await start('libvirtd', '-f', config, '-p', join(folder, 'libvirtd.pid'));
-    const uri = `qemu+unix:///system?socket=${join(folder, 'libvirt-sock')}`;
     const untilMs = performance.now() + UP_MS;
     for (;;) {
       const found = await answering(uri);
@@ -79,7 +71,17 @@ async function ownDaemons(folder: string): Promise<Libvirt> {
   }
 }
 
-async function answering(uri: string): Promise<Omit<Libvirt, 'close'> | null> {
+/** The file that has a libvirtd listen in a folder of its own, and how it is reached there. */
+export async function ownConfig(folder: string): Promise<{ config: string; uri: string }> {
+  await mkdir(folder, { recursive: true });
+  const config = join(folder, 'libvirtd.conf');
+  const plain = ['auth_unix_ro = "none"', 'auth_unix_rw = "none"', `unix_sock_dir = "${folder}"`];
+  await writeFile(config, `${plain.join('\n')}\n`);
+  return { config, uri: `qemu+unix:///system?socket=${join(folder, 'libvirt-sock')}` };
+}
+
+/** The libvirt behind an address, or null. Throws NoLibvirtError where there is no virsh. */
+export async function answering(uri: string): Promise<Omit<Libvirt, 'close'> | null> {
   const virsh = async (...args: readonly string[]): Promise<string> => {
     const argv = ['virsh', '-q', '-c', uri, ...args] as const;
     return (await run(argv, { timeoutMs: VIRSH_MS, log })).stdout;

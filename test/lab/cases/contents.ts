@@ -84,7 +84,7 @@ export async function chainOf(head: Volume): Promise<readonly Volume[]> {
 
 /** The digest of a disk's content, and the counter in it; without a guest, and never by a guessed format. */
 export async function readDisk(
-  { root, lab }: World,
+  { root, lab }: Pick<World, 'root' | 'lab'>,
   { device, image, tag }: Pick<SnapshotDisk, 'device' | 'image' | 'tag'>,
   known?: CounterRecord,
 ): Promise<{ sha256: string; counter: CounterRecord }> {
