@@ -1,6 +1,6 @@
 import { NoLibvirtError } from '../../../src/bench/libvirt.ts';
 import { ToolError } from '../../../src/tools/tool-error.ts';
-import { Chance } from '../chance.ts';
+import { Chance } from '../../seeded-random.ts';
 import { CASES, type Case } from './cases.ts';
 import { pairsOf } from './pairs.ts';
 import { playRound, type Round } from './round.ts';

@@ -1,4 +1,4 @@
-import { Chance } from '../chance.ts';
+import { Chance } from '../../seeded-random.ts';
 import type { Case } from './cases.ts';
 import type { Victim } from './victims.ts';
 
