@@ -35,6 +35,17 @@ const stranger = (world: QemuWorld, change: Partial<QemuWorld['config']>) =>
     { home: join(world.folder, 'home2'), clock: systemClock, heads: () => [] },
   );
 
+test('merges that are called off leave no image open that nothing uses', async () => {
+  const { world, toolstack } = await runningWorld();
+  const overlays = await overlaysOver(world, world.heads, 'unused');
+  await toolstack.perform({ do: 'attachOverlays', key: 'k', overlays }, callContext());
+  const { path } = overlays[0]!.volume;
+  const names = async () => JSON.stringify(await world.tell('query-named-block-nodes'));
+  expect(await names()).toContain(path);
+  await toolstack.perform({ do: 'cancelMerges', jobs: [] }, callContext());
+  expect(await names()).not.toContain(path);
+});
+
 describe('whose monitor it is', () => {
   test('a monitor that greets and hangs up is no domain that is off', async () => {
     const world = await qemuWorld();

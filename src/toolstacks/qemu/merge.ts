@@ -128,6 +128,17 @@ export async function closeMerges(
   return { closed: merges.length };
 }
 
+/** Call merges off; one that had taken its effect already has left images open that nothing uses. */
+export async function cancelMerges(
+  life: Life,
+  { jobs }: Of<'cancelMerges'>,
+  { signal }: CallContext,
+): Promise<Json> {
+  const told = await cancelJobs(life, jobs, signal);
+  await closeStale(life);
+  return told;
+}
+
 /** The states of a commit from the moment on that all data is in the base. */
 const LATE: ReadonlySet<string> = new Set(['ready', 'waiting', 'pending', 'concluded']);
 

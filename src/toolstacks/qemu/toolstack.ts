@@ -9,9 +9,9 @@ import type { QemuDomainConfig } from './domain-config.ts';
 import { asStep } from './errors.ts';
 import { liveDisksOf } from './graph.ts';
 import { inspect } from './inspect.ts';
-import { allJobs, blockJobOf, cancelJobs } from './jobs.ts';
+import { allJobs, blockJobOf } from './jobs.ts';
 import { type Life, lifeOf, viewBlocks } from './life.ts';
-import { closeMerges, mergeDown, mergeUp, pivotMerges } from './merge.ts';
+import { cancelMerges, closeMerges, mergeDown, mergeUp, pivotMerges } from './merge.ts';
 import {
   attachOverlays,
   detachVolumes,
@@ -101,7 +101,7 @@ function perform(life: Life, deed: DomainDeed, context: CallContext): Promise<Js
     case 'closeMerges':
       return closeMerges(life, deed, context);
     case 'cancelMerges':
-      return cancelJobs(life, deed.jobs, context.signal);
+      return cancelMerges(life, deed, context);
     case 'stop':
       return stop(life, context);
     case 'start':
