@@ -60,6 +60,8 @@ const step = z.object({
   window: z.boolean(),
   pivot: z.boolean(),
 });
+/** `idle`: there is nothing to do in it. */
+const plannedStep = step.extend({ idle: z.boolean() });
 
 /** A line of `create`, `revert`, `delete` and `recover` before the last. */
 export const EventJson = z.discriminatedUnion('event', [
@@ -71,7 +73,7 @@ export const EventJson = z.discriminatedUnion('event', [
     case: z.string(),
     title: z.string(),
     bytesToMove: z.number(),
-    steps: z.array(step),
+    steps: z.array(plannedStep),
     notes: z.array(note),
   }),
   z.object({
@@ -84,6 +86,8 @@ export const EventJson = z.discriminatedUnion('event', [
     status: z.enum(['started', 'done', 'failed', 'deadline', 'aborted']),
     window: z.boolean(),
     elapsedMs: z.number().nullable(),
+    /** It is done because there was nothing to do in it. */
+    idle: z.boolean(),
     error: z.object({ code: z.string(), message: z.string() }).optional(),
   }),
   z.object({
@@ -307,7 +311,7 @@ export const PlanJson = z.object({
   conditions: z.record(z.string(), z.union([z.string(), z.boolean()])),
   pivot: z.string().nullable(),
   steps: z.array(
-    step.extend({
+    plannedStep.extend({
       deadlineMs: z.number(),
       commands: z.array(
         z.object({ tool: z.enum(['qmp', 'agent', 'exec', 'file']), command: z.json() }),
