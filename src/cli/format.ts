@@ -16,6 +16,11 @@ export function bytes(count: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/** How many there are of something: `no snapshots`, `1 snapshot`, `8 snapshots`. */
+export function count(number: number, what: string): string {
+  return `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`;
+}
+
 /** A duration in milliseconds: `3 ms`, `1.2 s`, `4 min 5 s`, `2 h 3 min`. */
 export function duration(ms: number): string {
   if (ms < 1) return '<1 ms';
@@ -53,6 +58,10 @@ export function localTime(at: number): string {
 export function shellWord(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
+
+/** A command of domsnap's as a shell takes it, with the names of domains and snapshots quoted. */
+export const domsnap = (...words: readonly string[]): string =>
+  ['domsnap', ...words.map(shellWord)].join(' ');
 
 /** Lines of columns, each as wide as its widest cell; the last one is not padded. */
 export function columns(rows: readonly (readonly string[])[], gap = '  '): string[] {

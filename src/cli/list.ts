@@ -1,6 +1,6 @@
 import type { Domain, Snapshot } from '../catalog/model.ts';
+import { knownDomain } from '../operations/known-domain.ts';
 import type { Session } from '../operations/session.ts';
-import { refuse } from '../plan/refusal.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { age, columns } from './format.ts';
 import type { Invocation } from './invocation.ts';
@@ -23,14 +23,6 @@ export function list(
     } else listAll(call, session);
     return EXIT.done;
   });
-}
-
-/** A domain by its name. Throws RefusedError. */
-export function knownDomain({ catalog }: Session, name: string): Domain {
-  const domain = catalog.domain(name);
-  if (domain) return domain;
-  const hint = `'domsnap domain list' shows those there are; 'domsnap domain add FILE' adds one`;
-  throw refuse('unknown-domain', `there is no domain ${JSON.stringify(name)}`, hint);
 }
 
 function listDomain(call: Invocation, { catalog, clock }: Session, domain: Domain): void {

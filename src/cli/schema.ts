@@ -125,6 +125,10 @@ const outcome = z.object({
   guestPauseMs: z.number().nullable(),
   elapsedMs: z.number(),
   domainState: z.enum(['running', 'paused', 'off', 'other', 'unknown']),
+  /** How it stood before; null where no record says so. */
+  runBefore: z.string().nullable(),
+  /** It was to be up and is off: its process has gone meanwhile. */
+  died: z.boolean(),
   snapshot: SnapshotDocument.nullable(),
   recovered: z.array(z.string()),
   error: refusal.optional(),
@@ -151,6 +155,8 @@ export const UndoJson = z.object({
   undoes: z.string(),
   /** The node that keeps what the disks held since. */
   kept: z.string().nullable(),
+  /** The guest goes on from the memory of its safety checkpoint. */
+  memory: z.boolean(),
   /** Snapshots that were made since; they stay. */
   since: z.array(z.string()),
   operations: z.array(outcome),
@@ -269,7 +275,14 @@ export const DomainStateJson = z.object({
   domain: z.string(),
   state: z.string(),
 });
-export const DomainRemoveJson = z.object({ ok: z.literal(true), domain: z.string() });
+export const DomainRemoveJson = z.object({
+  ok: z.literal(true),
+  domain: z.string(),
+  /** Where its disks are; `inFile`: the path that its domain file names. */
+  heads: z.array(
+    DomainDisk.shape.head.extend({ device: z.string(), inFile: z.string().nullable() }),
+  ),
+});
 
 /** `list`, without a domain and with one. */
 export const ListJson = z.object({
@@ -405,4 +418,4 @@ export const LabStatusJson = z.object({
   counters: z.record(z.string(), z.number().nullable()).nullable(),
   known: z.boolean(),
 });
-export const LabDownJson = DomainRemoveJson;
+export const LabDownJson = DomainRemoveJson.omit({ heads: true });

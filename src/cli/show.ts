@@ -1,5 +1,6 @@
 import type { Snapshot } from '../catalog/model.ts';
 import type { Who } from '../engine/fact.ts';
+import { knownDomain } from '../operations/known-domain.ts';
 import type { Session } from '../operations/session.ts';
 import { checkName } from '../plan/names.ts';
 import { refuse } from '../plan/refusal.ts';
@@ -7,7 +8,6 @@ import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { age, bytes, columns, localTime } from './format.ts';
 import type { Invocation } from './invocation.ts';
-import { knownDomain } from './list.ts';
 import { withSession } from './open-home.ts';
 import { json, out, type Style, stylist } from './output.ts';
 import { type Sizes, sizesOf } from './sizes.ts';
