@@ -107,7 +107,8 @@ function findingText({ finding, caseId }: Told, style: Style): string {
   const { code, severity, what, meaning, hint, repair } = finding;
   const wide = Math.min(widthOf(process.stdout), 110);
   const mark = severity === 'attention' ? style('red', '✘') : style('yellow', '·');
-  const repairs = repair && caseId ? style('dim', ` (${caseId})`) : '';
+  // The case of an operation that was left open is not what repairs it.
+  const repairs = repair && repair.kind !== 'recover' && caseId ? style('dim', ` (${caseId})`) : '';
   return [
     `${mark} ${style('bold', code)}`,
     fill(printable(what, TEXT_MAX), wide, '    '),

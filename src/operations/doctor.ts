@@ -56,11 +56,17 @@ export async function examineHost(
   }
   for (const { name } of domains) {
     const examined = await examineDomain(session, name, request, options, uses);
-    findings.push(...examined.findings);
+    findings.push(...examined.findings.filter(told => !findings.some(isSame(told))));
     repaired.push(...examined.repaired);
   }
   return { domains: domains.map(({ name }) => name), findings, repaired };
 }
+
+/** Domains that share a folder share what lies in it: a finding of the host is told once. */
+const isSame =
+  ({ finding: { domain, code, what } }: Told) =>
+  ({ finding }: Told): boolean =>
+    domain === null && finding.domain === null && finding.code === code && finding.what === what;
 
 const plain = (finding: Finding): Told => ({ finding, caseId: null, steps: [] });
 
