@@ -10,6 +10,7 @@ import {
 } from '../operations/domains.ts';
 import type { Session, Waiting } from '../operations/session.ts';
 import { misused } from '../plan/refusal.ts';
+import { typed } from '../plan/typed.ts';
 import type { DomainView } from '../toolstacks/port.ts';
 import type { QemuDomainConfig } from '../toolstacks/qemu/domain-config.ts';
 import { parseDomainFile } from '../toolstacks/qemu/domain-file.ts';
@@ -39,7 +40,7 @@ export async function domainAdd(call: Invocation, file: string): Promise<Exit> {
     if (call.json) json({ ok: true, domain: domainJson(domain), updated });
     else {
       const what = updated ? 'taken up again, with its heads and snapshots' : 'added';
-      out(`${config.name} is ${what}; 'domsnap domain start ${config.name}' runs it`);
+      out(`${config.name} is ${what}; ${typed('domain', 'start', config.name)} runs it`);
     }
     return EXIT.done;
   });

@@ -59,10 +59,6 @@ export function shellWord(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** A command of domsnap's as a shell takes it, with the names of domains and snapshots quoted. */
-export const domsnap = (...words: readonly string[]): string =>
-  ['domsnap', ...words.map(shellWord)].join(' ');
-
 /** Lines of columns, each as wide as its widest cell; the last one is not padded. */
 export function columns(rows: readonly (readonly string[])[], gap = '  '): string[] {
   const widths: number[] = [];

@@ -4,6 +4,7 @@ import { TRASH_SUBJECT } from '../operations/host-subject.ts';
 import { type Report, withToolstack } from '../operations/run-request.ts';
 import { freeContext, type Session } from '../operations/session.ts';
 import type { Plan } from '../plan/plan.ts';
+import { typed } from '../plan/typed.ts';
 import type { Exit } from './exit-codes.ts';
 import { EXIT } from './exit-codes.ts';
 import { out, say, stylist } from './output.ts';
@@ -106,8 +107,8 @@ export function tellResult(result: Result, session: Session, plan: Plan | undefi
 function errorOf({ outcome, state, failures, operation, domain, died }: Result) {
   const [first] = failures;
   const cause = first ? `${first.step}: ${first.message}` : `it waits in ${state}`;
-  const log = `'domsnap log --operation ${operation}' shows every call`;
-  const recover = `'domsnap recover ${operation}' goes on; ${log}`;
+  const log = `${typed('log', '--operation', operation)} shows every call`;
+  const recover = `${typed('recover', operation)} goes on; ${log}`;
   switch (outcome) {
     case 'rolledBack': {
       const hint = died ? `${startHint(domain)}; ${log}` : log;

@@ -1,8 +1,9 @@
 import { dirname } from 'node:path';
 import type { Domain } from '../catalog/model.ts';
 import type { Plan } from '../plan/plan.ts';
+import { typed } from '../plan/typed.ts';
 import type { DeleteInput, RevertInput } from '../steps/input.ts';
-import { bytes, columns, count, domsnap, duration } from './format.ts';
+import { bytes, columns, count, duration } from './format.ts';
 import type { Style } from './output.ts';
 import type { Result } from './result.ts';
 import type { SnapshotJson } from './snapshot-json.ts';
@@ -28,7 +29,7 @@ export function summaryOf(result: Result, known: Known, style: Style): string {
 
 /** What to type where the domain was to be up. */
 export const startHint = (domain: string): string =>
-  `its QEMU has gone: '${domsnap('domain', 'start', domain)}' runs it again, on its current heads`;
+  `its QEMU has gone: ${typed('domain', 'start', domain)} runs it again, on its current heads`;
 
 function partsOf(
   result: Result,
@@ -84,8 +85,8 @@ function reverted(input: RevertInput | undefined, domain: string): Rows {
   if (!input) return [];
   const kept = input.abandoned?.name;
   const undo = input.safety
-    ? `domsnap undo ${domain} goes back, memory and all: ${input.safety.name} keeps it`
-    : `domsnap undo ${domain} goes back to what the disks held`;
+    ? `${typed('undo', domain)} goes back, memory and all: ${input.safety.name} keeps it`
+    : `${typed('undo', domain)} goes back to what the disks held`;
   return [
     ['memory', memoryText(input.memory !== null)],
     ...(kept

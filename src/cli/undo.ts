@@ -1,6 +1,7 @@
 import type { Session } from '../operations/session.ts';
 import { type Undone, undoRevert } from '../operations/undo.ts';
 import { checkName } from '../plan/names.ts';
+import { typed } from '../plan/typed.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { columns } from './format.ts';
 import type { Invocation } from './invocation.ts';
@@ -102,5 +103,5 @@ function tell(
   say(
     `The revert is taken back, and nothing is lost; the node it went back to is still in the tree.`,
   );
-  say(`  ${style('cyan', '→')} 'domsnap undo ${domain}' goes on when the cause is gone`);
+  say(`  ${style('cyan', '→')} ${typed('undo', domain)} goes on when the cause is gone`);
 }

@@ -41,6 +41,10 @@ const defaultDisks: readonly LabDisk[] = [
 // sockaddr_un holds 108 bytes with the NUL (unix(7)).
 const longestSocketPath = 107;
 
+/** The LabError of a folder that has a lab already. */
+export const labThere = (folder: string): LabError =>
+  new LabError(`there is a lab in ${folder} already: 'domsnap lab down' ends it`);
+
 /**
  * Makes the guest's disks and its domain file, which `domsnap domain add` takes; starts nothing. The
  * first time on a host it downloads what the guest is made of (see `labKit`): 5 s, later 0.2 s.
@@ -53,8 +57,7 @@ const longestSocketPath = 107;
 export async function labUp(options: LabOptions, tools: LabTools): Promise<Lab> {
   const files = labFiles(resolve(options.folder));
   const disks = options.disks ?? defaultDisks;
-  if (existsSync(files.domainFile))
-    throw new LabError(`there is a lab in ${files.folder} already: domsnap lab down ends it`);
+  if (existsSync(files.domainFile)) throw labThere(files.folder);
   const tooLong = [files.serialSocket, files.agentSocket, files.monitorSocket].find(
     path => Buffer.byteLength(path) > longestSocketPath,
   );

@@ -2,6 +2,7 @@ import type { Snapshot } from '../catalog/model.ts';
 import type { Operation } from '../journal/port.ts';
 import { type Refusal, RefusedError, refuse } from '../plan/refusal.ts';
 import type { RevertRequest } from '../plan/request.ts';
+import { typed } from '../plan/typed.ts';
 import { DeleteInput, RevertInput } from '../steps/input.ts';
 import { openOn, startOf } from './begun.ts';
 import { knownDomain } from './known-domain.ts';
@@ -115,8 +116,8 @@ async function goOn(
   }
   const there = kept !== null && session.catalog.snapshot(domain, kept);
   const hint = there
-    ? `'domsnap revert ${domain} ${kept}' goes to what the disks held before the undo`
-    : `'domsnap list ${domain}' shows where you can go`;
+    ? `${typed('revert', domain, kept)} goes to what the disks held before the undo`
+    : `${typed('list', domain)} shows where you can go`;
   throw refuse(
     'undone-already',
     `the last revert of ${domain} was taken back already, by the operation ${operation.id}`,
@@ -203,6 +204,6 @@ function reportOfEnded(operation: Operation, name: string): Report {
 }
 
 function nothing(domain: string, why: string): RefusedError {
-  const hint = `'domsnap list ${domain}' shows where you can go, 'domsnap log ${domain}' what was done`;
+  const hint = `${typed('list', domain)} shows where you can go, ${typed('log', domain)} what was done`;
   return refuse('nothing-to-undo', `${domain} has no revert to take back: ${why}`, hint);
 }

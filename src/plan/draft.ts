@@ -46,7 +46,7 @@ export function spaceNeeds(
     .map(({ folder, bytes, freeBytes }) => ({
       code: 'no-space',
       message: `${folder} has ${mebibytes(freeBytes)} free; this needs ${mebibytes(bytes)} at its peak`,
-      hint: 'make room there, and try again',
+      hint: `make room there: 'domsnap gc --older-than 0d' empties the trash, if there is any; 'domsnap gc --dry-run' shows it`,
     }));
   return { space, refusals };
 }
