@@ -3,6 +3,7 @@ import { startOf } from '../operations/begun.ts';
 import { TRASH_SUBJECT } from '../operations/host-subject.ts';
 import { type Report, withToolstack } from '../operations/run-request.ts';
 import { freeContext, type Session } from '../operations/session.ts';
+import { ROOM_HINT } from '../plan/draft.ts';
 import type { Plan } from '../plan/plan.ts';
 import { typed } from '../plan/typed.ts';
 import type { Exit } from './exit-codes.ts';
@@ -107,11 +108,12 @@ export function tellResult(result: Result, session: Session, plan: Plan | undefi
 function errorOf({ outcome, state, failures, operation, domain, died }: Result) {
   const [first] = failures;
   const cause = first ? `${first.step}: ${first.message}` : `it waits in ${state}`;
+  const room = first?.code === 'no-space' ? `${ROOM_HINT}; ` : '';
   const log = `${typed('log', '--operation', operation)} shows every call`;
-  const recover = `${typed('recover', operation)} goes on; ${log}`;
+  const recover = `${room}${typed('recover', operation)} goes on; ${log}`;
   switch (outcome) {
     case 'rolledBack': {
-      const hint = died ? `${startHint(domain)}; ${log}` : log;
+      const hint = `${room}${died ? `${startHint(domain)}; ` : ''}${log}`;
       return first?.code === 'aborted'
         ? { code: 'aborted', message: `called off in ${first.step}`, hint }
         : { code: first?.code ?? 'failed', message: `failed in ${cause}`, hint };

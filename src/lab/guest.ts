@@ -41,9 +41,11 @@ const defaultDisks: readonly LabDisk[] = [
 // sockaddr_un holds 108 bytes with the NUL (unix(7)).
 const longestSocketPath = 107;
 
-/** The LabError of a folder that has a lab already. */
-export const labThere = (folder: string): LabError =>
-  new LabError(`there is a lab in ${folder} already: 'domsnap lab down' ends it`);
+/** Throws LabError where the folder has a lab already. */
+export function refuseSecondLab(folder: string): void {
+  if (existsSync(labFiles(resolve(folder)).domainFile))
+    throw new LabError(`there is a lab in ${folder} already: 'domsnap lab down' ends it`);
+}
 
 /**
  * Makes the guest's disks and its domain file, which `domsnap domain add` takes; starts nothing. The
@@ -57,7 +59,7 @@ export const labThere = (folder: string): LabError =>
 export async function labUp(options: LabOptions, tools: LabTools): Promise<Lab> {
   const files = labFiles(resolve(options.folder));
   const disks = options.disks ?? defaultDisks;
-  if (existsSync(files.domainFile)) throw labThere(files.folder);
+  refuseSecondLab(files.folder);
   const tooLong = [files.serialSocket, files.agentSocket, files.monitorSocket].find(
     path => Buffer.byteLength(path) > longestSocketPath,
   );

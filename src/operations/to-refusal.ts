@@ -1,4 +1,5 @@
 import { StepError } from '../engine/step.ts';
+import { ROOM_HINT } from '../plan/draft.ts';
 import { refuse } from '../plan/refusal.ts';
 
 /** What to do about failures whose message does not say it. */
@@ -6,7 +7,7 @@ const HINTS: Readonly<Record<string, string>> = {
   'no-emulator':
     'install it (on Debian: qemu-system-x86), or name another as `binary` in the domain file',
   'no-socket-folder': 'make it, or name another place in the domain file; then type it again',
-  'no-space': `make room there: 'domsnap gc --older-than 0d' empties the trash, if there is any`,
+  'no-space': ROOM_HINT,
 };
 
 /** Outside an operation nothing was begun that would have to be undone: a failure is a refusal. */

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DoctorJson, LogJson } from '../../src/cli/schema.ts';
+import { labFiles } from '../../src/lab/lab-files.ts';
 import { typed } from '../../src/plan/typed.ts';
 import { domainFile, makeDisks, type Place, place, placeWithDomain } from './domsnap.ts';
 
@@ -77,6 +78,17 @@ test('a snapshot whose create was left open is listed with what ends it, and com
   expect((await here.run(['recover'])).exit).toBe(0);
   expect(await complete(here, 'recover', '')).toEqual(['']);
   expect(await complete(here, 'log', '--operation', '')).toContain(id);
+});
+
+test('a second lab is refused before anything is said of its making', async () => {
+  const here = place();
+  const { folder, domainFile: file } = labFiles(here.path('home/lab'));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(file, '');
+  const { exit, stderr } = await here.run(['lab', 'up']);
+  expect(exit).toBe(3);
+  expect(stderr).toContain("'domsnap lab down' ends it");
+  expect(stderr).not.toContain('making the lab guest');
 });
 
 test('a command below another has not the other’s options', async () => {
