@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { StepError } from '../../engine/step.ts';
+import { printable } from '../../tools/printable.ts';
 import { DomainFile, QemuDomainConfig } from './domain-config.ts';
 
 /**
@@ -49,7 +50,7 @@ function inWords(issue: z.core.$ZodRawIssue): string | undefined {
       return missing ? `is missing; it is ${values}` : `is not ${values}`;
     }
     case 'unrecognized_keys':
-      return `has keys that mean nothing here: ${issue.keys.join(', ')}`;
+      return `has keys that mean nothing here: ${printable(issue.keys.join(', '), 200)}`;
     case 'too_small':
       return 'is empty';
     default:
