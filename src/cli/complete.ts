@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { globalOptions } from './global-options.ts';
 
 /**
  * What the last of `words` may become: commands, options, values of options, names of domains and of
@@ -52,7 +53,10 @@ async function candidates(
   last: string,
   home: string,
 ): Promise<readonly string[]> {
-  if (pending) return pending.argChoices ?? [];
+  if (pending) {
+    const known = pending.long === '--operation' ? names('operation', operands, home, 'all') : [];
+    return pending.argChoices ?? (await known);
+  }
   if (last.startsWith('-')) {
     return [
       '--help',
@@ -65,29 +69,40 @@ async function candidates(
   return [...subcommands.filter(name => name !== '__complete'), ...values];
 }
 
-/** A command's own options and those of the commands above it. */
+/** A command's own options, and those of every command. */
 function optionsOf(command: Command): Command['options'][number][] {
-  const above = command.parent ? optionsOf(command.parent) : [];
-  return [...command.options, ...above];
+  return [...command.options, ...globalOptions(command)];
 }
+
+/** The newest operations: nobody looks for an older one by its first letters. */
+const OFFERED_MAX = 50;
 
 async function names(
   argument: string | undefined,
   operands: readonly string[],
   home: string,
+  which: 'open' | 'all' = 'open',
 ): Promise<readonly string[]> {
   if (argument === 'case') {
     const { MACHINES } = await import('../../machines/index.ts');
     return [...MACHINES.keys()];
   }
   // The new snapshot of `create` has a name that nobody has yet.
-  const wanted = argument === 'domain' || argument === 'snapshot';
+  const wanted = argument === 'domain' || argument === 'snapshot' || argument === 'operation';
   if (!wanted || !existsSync(join(home, 'domsnap.db'))) return [];
   const { openDatabase } = await import('../journal/database.ts');
   const { sqliteCatalog } = await import('../journal/catalog.ts');
   const database = openDatabase(home);
   try {
     const catalog = sqliteCatalog(database);
+    if (argument === 'operation') {
+      const { sqliteJournal } = await import('../journal/sqlite.ts');
+      const status = which === 'open' ? (['open', 'needsAttention'] as const) : undefined;
+      const journal = sqliteJournal(database, catalog);
+      return journal
+        .operations({ ...(status ? { status } : {}), limit: OFFERED_MAX })
+        .map(({ id }) => id);
+    }
     if (argument === 'domain') return catalog.domains().map(({ name }) => name);
     return catalog.snapshots(operands[0] ?? '').map(({ name }) => name);
   } finally {

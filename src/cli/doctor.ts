@@ -3,7 +3,7 @@ import type { Repaired } from '../operations/doctor-host.ts';
 import { checkName } from '../plan/names.ts';
 import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
-import { fill } from './format.ts';
+import { count, fill } from './format.ts';
 import type { Invocation } from './invocation.ts';
 import { type MutateOptions, watched } from './mutate.ts';
 import { withSession } from './open-home.ts';
@@ -82,13 +82,13 @@ function tell({ domains, findings, repaired }: Examined, style: Style): void {
   for (const done of repaired) out(repairedText(done, style));
   for (const told of findings) out(findingText(told, style));
   const serious = findings.filter(({ finding }) => finding.severity === 'attention').length;
-  const who = domains.length === 1 ? domains[0] : `${domains.length} domains`;
+  const who = domains.length === 1 ? domains[0] : count(domains.length, 'domain');
   const end =
     findings.length === 0
       ? `${style('green', '✔')} ${who}: healthy`
       : serious === 0
         ? `${style('green', '✔')} ${who}: healthy, with advice`
-        : `${style('red', '✘')} ${who}: ${serious} of ${findings.length} findings need attention`;
+        : `${style('red', '✘')} ${who}: ${serious} of ${count(findings.length, 'finding')} ${serious === 1 ? 'needs' : 'need'} attention`;
   out(end);
 }
 
@@ -107,7 +107,8 @@ function findingText({ finding, caseId }: Told, style: Style): string {
   const { code, severity, what, meaning, hint, repair } = finding;
   const wide = Math.min(widthOf(process.stdout), 110);
   const mark = severity === 'attention' ? style('red', '✘') : style('yellow', '·');
-  const repairs = repair && caseId ? style('dim', ` (${caseId})`) : '';
+  // The case of an operation that was left open is not what repairs it.
+  const repairs = repair && repair.kind !== 'recover' && caseId ? style('dim', ` (${caseId})`) : '';
   return [
     `${mark} ${style('bold', code)}`,
     fill(printable(what, TEXT_MAX), wide, '    '),

@@ -12,7 +12,7 @@ export function domainText(domain: Domain, view: DomainView, style: Style): stri
   const rows: (readonly [string, string])[] = [
     ['state', view.runState === 'other' ? view.rawState : view.runState],
     ['toolstack', `${domain.toolstack} ${view.version}`],
-    ['memory', bytes(view.memoryBytes)],
+    ...(view.memoryBytes > 0 ? [['memory', bytes(view.memoryBytes)] as const] : []),
     ['current', domain.current ?? '-'],
     ...domain.disks.flatMap(({ device, head }) => {
       const chain = view.disks.find(disk => disk.device === device)?.chain ?? [];

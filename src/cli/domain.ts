@@ -10,7 +10,9 @@ import {
 } from '../operations/domains.ts';
 import type { Session, Waiting } from '../operations/session.ts';
 import { misused } from '../plan/refusal.ts';
+import { typed } from '../plan/typed.ts';
 import type { DomainView } from '../toolstacks/port.ts';
+import type { QemuDomainConfig } from '../toolstacks/qemu/domain-config.ts';
 import { parseDomainFile } from '../toolstacks/qemu/domain-file.ts';
 import { domainText } from './domain-text.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
@@ -38,7 +40,7 @@ export async function domainAdd(call: Invocation, file: string): Promise<Exit> {
     if (call.json) json({ ok: true, domain: domainJson(domain), updated });
     else {
       const what = updated ? 'taken up again, with its heads and snapshots' : 'added';
-      out(`${config.name} is ${what}; 'domsnap domain start ${config.name}' runs it`);
+      out(`${config.name} is ${what}; ${typed('domain', 'start', config.name)} runs it`);
     }
     return EXIT.done;
   });
@@ -112,11 +114,49 @@ export function domainStop(call: Invocation, name: string, options: DomainOption
 /** `domsnap domain remove`. */
 export function domainRemove(call: Invocation, name: string): Promise<Exit> {
   return withSession(call, async session => {
+    const { catalog } = session;
+    // As they are under the lock that the removal holds: without snapshots nothing else moves them.
+    const before = catalog.domain(name);
     await removeDomain(session, name);
-    if (call.json) json({ ok: true, domain: name });
-    else out(`${name} is forgotten; its images and its history stay`);
+    const heads = before ? headsLeft(before) : [];
+    if (call.json) json({ ok: true, domain: name, heads });
+    else out(removedText(name, heads));
     return EXIT.done;
   });
+}
+
+/** Where a disk's content is, and which file the domain file names for it. */
+interface HeadLeft {
+  readonly device: string;
+  readonly path: string;
+  readonly format: string;
+  /** The path that the domain file names; null where it does not name the disk. */
+  readonly inFile: string | null;
+}
+
+function headsLeft({ config, disks }: Domain): HeadLeft[] {
+  const { disks: named } = config as unknown as Pick<QemuDomainConfig, 'disks'>;
+  return disks.map(({ device, head: { path, format } }) => {
+    const inFile = named.find(disk => disk.device === device)?.path ?? null;
+    return { device, path, format, inFile };
+  });
+}
+
+/** Only the catalog knew its heads: whoever starts it by hand, or takes it in again, needs them. */
+function removedText(name: string, heads: readonly HeadLeft[]): string {
+  const moved = heads.filter(({ path, inFile }) => path !== inFile);
+  const rows = heads.map(({ device, path, format, inFile }) => [
+    `  ${device}`,
+    `${path} (${format})`,
+    path === inFile ? '' : inFile === null ? 'not in its file' : `its file names ${inFile}`,
+  ]);
+  return [
+    `${name} is forgotten; its images and its history stay. Its disks are:`,
+    ...columns(rows),
+    ...(moved.length > 0
+      ? ['  → write these paths and formats into its domain file before it is used again']
+      : []),
+  ].join('\n');
 }
 
 const waiting = ({ wait }: DomainOptions): Waiting =>

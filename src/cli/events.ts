@@ -14,6 +14,7 @@ export interface PlannedEvent {
     readonly says: string;
     readonly window: boolean;
     readonly pivot: boolean;
+    readonly idle: boolean;
   }[];
   readonly notes: readonly { readonly what: string; readonly why: string }[];
 }
@@ -32,6 +33,8 @@ export interface StepEvent {
   readonly window: boolean;
   /** From its record to the record of its end; null where an earlier life began it. */
   readonly elapsedMs: number | null;
+  /** It is done because there was nothing to do in it. */
+  readonly idle: boolean;
   readonly error?: { readonly code: string; readonly message: string };
 }
 

@@ -6,6 +6,7 @@ import { SubjectBusyError } from '../journal/port.ts';
 import { UnrecoveredError } from '../operations/recover.ts';
 import { BusyError } from '../operations/session.ts';
 import { type Refusal, RefusedError } from '../plan/refusal.ts';
+import { typed } from '../plan/typed.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { json, say, stylist } from './output.ts';
 
@@ -46,8 +47,9 @@ export function failureOf(error: unknown): Failure {
     return failure(EXIT.attention, 'unknown-machine', error.message, hint);
   }
   if (error instanceof StepError) {
-    const exit = error.code === 'bad-domain-file' ? EXIT.usage : EXIT.refused;
-    return failure(exit, error.code, error.message, '');
+    const isFile = error.code === 'bad-domain-file';
+    const hint = isFile ? "'domsnap domain add --help' shows one that is right" : '';
+    return failure(isFile ? EXIT.usage : EXIT.refused, error.code, error.message, hint);
   }
   if (error instanceof Error && error.name === 'LabError') {
     return failure(EXIT.refused, 'lab', error.message, '');
@@ -136,7 +138,8 @@ function journalFailed({ message, full }: JournalFailedError): Failure {
 
 function busy(error: BusyError | SubjectBusyError): Failure {
   const id = error.operation?.id;
-  const watch = id === undefined ? '' : `; 'domsnap log --operation ${id} --follow' watches it`;
+  const watch =
+    id === undefined ? '' : `; ${typed('log', '--operation', id, '--follow')} watches it`;
   return failure(EXIT.busy, 'busy', error.message, `--wait waits until it is free${watch}`);
 }
 

@@ -16,6 +16,11 @@ export function bytes(count: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/** How many there are of something: `no snapshots`, `1 snapshot`, `8 snapshots`. */
+export function count(number: number, what: string): string {
+  return `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`;
+}
+
 /** A duration in milliseconds: `3 ms`, `1.2 s`, `4 min 5 s`, `2 h 3 min`. */
 export function duration(ms: number): string {
   if (ms < 1) return '<1 ms';

@@ -3,7 +3,7 @@ import { type Collected, collectTrash } from '../operations/gc.ts';
 import type { TrashVerdict } from '../plan/gc.ts';
 import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
-import { age, bytes, columns } from './format.ts';
+import { age, bytes, columns, count } from './format.ts';
 import type { Invocation } from './invocation.ts';
 import { type MutateOptions, watched } from './mutate.ts';
 import { withSession } from './open-home.ts';
@@ -92,7 +92,7 @@ function tell({ verdicts, skipped, report }: Collected, dryRun: boolean, exit: E
   for (const { path, why } of skipped) {
     say(`left alone: ${printable(path, PATH_MAX)} ${printable(why, PATH_MAX)}`);
   }
-  const rest = `${kept.length} files (${bytes(sumOf(kept))}) stay in the trash`;
+  const rest = `${count(kept.length, 'file')} (${bytes(sumOf(kept))}) ${kept.length === 1 ? 'stays' : 'stay'} in the trash`;
   if (exit !== EXIT.done) {
     for (const { step, message } of report?.failures ?? []) say(`domsnap: ${step}: ${message}`);
     say(`Not all of it could be removed; 'domsnap gc' again goes on when the cause is gone.`);
@@ -101,7 +101,7 @@ function tell({ verdicts, skipped, report }: Collected, dryRun: boolean, exit: E
   } else {
     const did = dryRun ? 'would be removed' : 'are removed for good';
     const mark = dryRun ? '·' : style('green', '✔');
-    out(`${mark} ${due.length} files (${bytes(sumOf(due))}) ${did}; ${rest}`);
+    out(`${mark} ${count(due.length, 'file')} (${bytes(sumOf(due))}) ${did}; ${rest}`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Json } from '../engine/json.ts';
-import { labUp } from '../lab/guest.ts';
+import { labUp, refuseSecondLab } from '../lab/guest.ts';
 import { labDown, labStatus } from '../lab/lab-state.ts';
 import type { LabTools } from '../lab/lab-tools.ts';
 import { addDomain, startDomain, stopDomain } from '../operations/domains.ts';
@@ -21,6 +21,8 @@ const folderOf = ({ home }: Invocation): string => join(home, 'lab');
 export function labUpCommand(call: Invocation): Promise<Exit> {
   return withSession(call, async session => {
     const folder = folderOf(call);
+    // Before anything is said of the making.
+    refuseSecondLab(folder);
     if (!call.json) say('making the lab guest; the first time it downloads 33 MB of packages');
     const { files } = await labUp({ folder, name: NAME }, tools);
     const config = parseDomainFile(await readFile(files.domainFile, 'utf8'), folder);

@@ -1,6 +1,8 @@
 import type { Domain, Snapshot } from '../catalog/model.ts';
+import { leftOpen, openOn } from '../operations/begun.ts';
+import { knownDomain } from '../operations/known-domain.ts';
 import type { Session } from '../operations/session.ts';
-import { refuse } from '../plan/refusal.ts';
+import { typed } from '../plan/typed.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { age, columns } from './format.ts';
 import type { Invocation } from './invocation.ts';
@@ -25,15 +27,7 @@ export function list(
   });
 }
 
-/** A domain by its name. Throws RefusedError. */
-export function knownDomain({ catalog }: Session, name: string): Domain {
-  const domain = catalog.domain(name);
-  if (domain) return domain;
-  const hint = `'domsnap domain list' shows those there are; 'domsnap domain add FILE' adds one`;
-  throw refuse('unknown-domain', `there is no domain ${JSON.stringify(name)}`, hint);
-}
-
-function listDomain(call: Invocation, { catalog, clock }: Session, domain: Domain): void {
+function listDomain(call: Invocation, { journal, catalog, clock }: Session, domain: Domain): void {
   const snapshots = catalog.snapshots(domain.name);
   const sizes = sizesOf(domain, snapshots);
   const { name, current } = domain;
@@ -46,11 +40,14 @@ function listDomain(call: Invocation, { catalog, clock }: Session, domain: Domai
     return;
   }
   if (snapshots.length === 0) {
-    out(`${name} has no snapshots; 'domsnap create ${name}' makes one`);
+    out(`${name} has no snapshots; ${typed('create', name)} makes one`);
     return;
   }
   const style = stylist(process.stdout);
-  out(renderTree({ domain: name, current, snapshots, sizes, nowMs: clock.now() }, style));
+  const left = openOn({ journal }, name);
+  const leftBy = left && leftOpen({ journal }, left.id) ? left.id : undefined;
+  const tree = { domain: name, current, snapshots, sizes, leftBy, nowMs: clock.now() };
+  out(renderTree(tree, style));
 }
 
 function listAll(call: Invocation, { catalog, clock }: Session): void {

@@ -1,11 +1,11 @@
 import type { Journal, JournalRecord, Operation } from '../journal/port.ts';
+import { knownDomain } from '../operations/known-domain.ts';
 import type { Session } from '../operations/session.ts';
 import { refuse } from '../plan/refusal.ts';
 import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { columns, localTime } from './format.ts';
 import type { Invocation } from './invocation.ts';
-import { knownDomain } from './list.ts';
 import { follow } from './log-follow.ts';
 import { recordText } from './log-record.ts';
 import { withSession } from './open-home.ts';

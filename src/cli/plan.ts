@@ -79,7 +79,7 @@ function stepLines(step: PlannedStep, index: number, style: Style, wide: number)
   const deadline = style('dim', `≤ ${duration(step.deadlineMs)}`);
   return [
     `  ${gutter} ${number} ${style('bold', step.step)}${pivot}  ${deadline}`,
-    ...fill(step.says, wide - 8)
+    ...fill(step.idle ? `nothing to do here (${step.says})` : step.says, wide - 8)
       .split('\n')
       .map(line => `  ${gutter}    ${style('dim', line)}`),
     ...step.commands.map(command => `  ${gutter}      ${commandText(command, style)}`),

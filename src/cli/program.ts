@@ -18,6 +18,7 @@ import {
   undoCommand,
 } from './define-snapshots.ts';
 import { doctorCommand, gcCommand } from './define-upkeep.ts';
+import { globalOptions } from './global-options.ts';
 import { examples } from './options.ts';
 
 const EXITS = `
@@ -66,7 +67,10 @@ export function makeProgram(firstWord?: string): Command {
     .description('Crash-safe snapshots of virtual machines: done, or as before, never half.')
     .version(packageFile.version, '-V, --version', 'print the version')
     .option('--json', 'JSON on stdout, for programs')
-    .option('--home <dir>', 'where the journal and the catalog are (env DOMSNAP_HOME)')
+    .option(
+      '--home <dir>',
+      'where the journal and the catalog are (env DOMSNAP_HOME; default: /var/lib/domsnap for root, else ~/.local/state/domsnap, by XDG_STATE_HOME)',
+    )
     .option('--log-file <file>', 'write a log of every step and call (JSON lines)')
     .option('--verbose', 'the same on stderr, in detail')
     .helpOption('-h, --help', 'print help')
@@ -97,7 +101,10 @@ export function makeProgram(firstWord?: string): Command {
 function settle(command: Command): void {
   command
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: of => globalOptions(of as never) as never,
+    })
     .configureOutput({ outputError() {}, getErrHelpWidth: () => process.stderr.columns ?? 100 })
     .helpOption('-h, --help', 'print help')
     .helpCommand(false);

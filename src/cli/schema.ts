@@ -60,6 +60,8 @@ const step = z.object({
   window: z.boolean(),
   pivot: z.boolean(),
 });
+/** `idle`: there is nothing to do in it. */
+const plannedStep = step.extend({ idle: z.boolean() });
 
 /** A line of `create`, `revert`, `delete` and `recover` before the last. */
 export const EventJson = z.discriminatedUnion('event', [
@@ -71,7 +73,7 @@ export const EventJson = z.discriminatedUnion('event', [
     case: z.string(),
     title: z.string(),
     bytesToMove: z.number(),
-    steps: z.array(step),
+    steps: z.array(plannedStep),
     notes: z.array(note),
   }),
   z.object({
@@ -84,6 +86,8 @@ export const EventJson = z.discriminatedUnion('event', [
     status: z.enum(['started', 'done', 'failed', 'deadline', 'aborted']),
     window: z.boolean(),
     elapsedMs: z.number().nullable(),
+    /** It is done because there was nothing to do in it. */
+    idle: z.boolean(),
     error: z.object({ code: z.string(), message: z.string() }).optional(),
   }),
   z.object({
@@ -121,6 +125,10 @@ const outcome = z.object({
   guestPauseMs: z.number().nullable(),
   elapsedMs: z.number(),
   domainState: z.enum(['running', 'paused', 'off', 'other', 'unknown']),
+  /** How it stood before; null where no record says so. */
+  runBefore: z.string().nullable(),
+  /** It was to be up and is off: its process has gone meanwhile. */
+  died: z.boolean(),
   snapshot: SnapshotDocument.nullable(),
   recovered: z.array(z.string()),
   error: refusal.optional(),
@@ -147,6 +155,8 @@ export const UndoJson = z.object({
   undoes: z.string(),
   /** The node that keeps what the disks held since. */
   kept: z.string().nullable(),
+  /** The guest goes on from the memory of its safety checkpoint. */
+  memory: z.boolean(),
   /** Snapshots that were made since; they stay. */
   since: z.array(z.string()),
   operations: z.array(outcome),
@@ -265,7 +275,14 @@ export const DomainStateJson = z.object({
   domain: z.string(),
   state: z.string(),
 });
-export const DomainRemoveJson = z.object({ ok: z.literal(true), domain: z.string() });
+export const DomainRemoveJson = z.object({
+  ok: z.literal(true),
+  domain: z.string(),
+  /** Where its disks are; `inFile`: the path that its domain file names. */
+  heads: z.array(
+    DomainDisk.shape.head.extend({ device: z.string(), inFile: z.string().nullable() }),
+  ),
+});
 
 /** `list`, without a domain and with one. */
 export const ListJson = z.object({
@@ -307,7 +324,7 @@ export const PlanJson = z.object({
   conditions: z.record(z.string(), z.union([z.string(), z.boolean()])),
   pivot: z.string().nullable(),
   steps: z.array(
-    step.extend({
+    plannedStep.extend({
       deadlineMs: z.number(),
       commands: z.array(
         z.object({ tool: z.enum(['qmp', 'agent', 'exec', 'file']), command: z.json() }),
@@ -401,4 +418,4 @@ export const LabStatusJson = z.object({
   counters: z.record(z.string(), z.number().nullable()).nullable(),
   known: z.boolean(),
 });
-export const LabDownJson = DomainRemoveJson;
+export const LabDownJson = DomainRemoveJson.omit({ heads: true });

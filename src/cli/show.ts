@@ -1,13 +1,14 @@
 import type { Snapshot } from '../catalog/model.ts';
 import type { Who } from '../engine/fact.ts';
+import { knownDomain } from '../operations/known-domain.ts';
 import type { Session } from '../operations/session.ts';
 import { checkName } from '../plan/names.ts';
 import { refuse } from '../plan/refusal.ts';
+import { typed } from '../plan/typed.ts';
 import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { age, bytes, columns, localTime } from './format.ts';
 import type { Invocation } from './invocation.ts';
-import { knownDomain } from './list.ts';
 import { withSession } from './open-home.ts';
 import { json, out, type Style, stylist } from './output.ts';
 import { type Sizes, sizesOf } from './sizes.ts';
@@ -43,7 +44,7 @@ function detailsOf(session: Session, domainName: string, name: string): Details 
   const snapshots = catalog.snapshots(domainName);
   const snapshot = snapshots.find(other => other.name === name);
   if (!snapshot) {
-    const hint = `'domsnap list ${domainName}' shows those it has`;
+    const hint = `${typed('list', domainName)} shows those it has`;
     throw refuse('unknown-snapshot', `${domainName} has no snapshot ${name}`, hint);
   }
   const [first] = journal.records(snapshot.operation);

@@ -8,15 +8,17 @@ const BAR_WIDTH = 24;
 
 /** The line of a step that has come to its end. Steps in the window carry a bar: the guest may stand still. */
 export function endLine(event: StepEvent, style: Style, columnsMax: number): string {
-  const { step, says, status, kind, window, elapsedMs, error } = event;
-  const mark =
-    status === 'done'
+  const { step, says, status, kind, window, elapsedMs, idle, error } = event;
+  const mark = idle
+    ? style('dim', '–')
+    : status === 'done'
       ? style('green', kind === 'undo' ? '↶' : '✔')
       : style(status === 'aborted' ? 'yellow' : 'red', status === 'aborted' ? '■' : '✘');
   const gutter = window ? style('yellow', '┃') : ' ';
   const time = (elapsedMs === null ? '' : duration(elapsedMs)).padStart(TIME_WIDTH);
   const room = columnsMax - NAME_WIDTH - TIME_WIDTH - 7;
-  const text = error ? error.message : status === 'deadline' ? 'the deadline passed' : says;
+  const done = idle ? 'nothing to do here' : says;
+  const text = error ? error.message : status === 'deadline' ? 'the deadline passed' : done;
   const shown = status === 'done' ? style('dim', cut(text, room)) : style('red', text);
   return ` ${gutter}${mark} ${step.padEnd(NAME_WIDTH)}${style('dim', time)}  ${shown}`;
 }

@@ -1,38 +1,46 @@
 import { dirname } from 'node:path';
 import type { Domain } from '../catalog/model.ts';
 import type { Plan } from '../plan/plan.ts';
+import { typed } from '../plan/typed.ts';
 import type { DeleteInput, RevertInput } from '../steps/input.ts';
-import { bytes, columns, duration } from './format.ts';
+import { bytes, columns, count, duration } from './format.ts';
 import type { Style } from './output.ts';
 import type { Result } from './result.ts';
 import type { SnapshotJson } from './snapshot-json.ts';
 
 type Rows = (readonly [string, string])[];
 
-/** What was reached, in a few lines for people. `domain`, `plan`: where they are known. */
-export function summaryOf(
-  result: Result,
-  domain: Domain | undefined,
-  plan: Plan | undefined,
-  style: Style,
-): string {
-  const { title, rows } = partsOf(result, domain, plan);
-  const all: Rows = [...rows, ...timing(result), ['operation', result.operation]];
+/** What a summary is made of, where it is known. */
+export interface Known {
+  readonly domain: Domain | undefined;
+  readonly plan: Plan | undefined;
+  /** How many snapshots the domain has now. */
+  readonly snapshots: number;
+}
+
+/** What was reached, in a few lines for people. */
+export function summaryOf(result: Result, known: Known, style: Style): string {
+  const { title, rows } = partsOf(result, known);
+  const gone: Rows = result.died ? [[style('yellow', 'off'), startHint(result.domain)]] : [];
+  const all: Rows = [...rows, ...gone, ...timing(result), ['operation', result.operation]];
   const lines = columns(all.map(([key, value]) => [`  ${style('dim', key)}`, value]));
   return [`${style('green', '✔')} ${style('bold', title)}`, ...lines].join('\n');
 }
 
+/** What to type where the domain was to be up. */
+export const startHint = (domain: string): string =>
+  `its QEMU has gone: ${typed('domain', 'start', domain)} runs it again, on its current heads`;
+
 function partsOf(
   result: Result,
-  domain: Domain | undefined,
-  plan: Plan | undefined,
+  { domain, plan, snapshots }: Known,
 ): { title: string; rows: Rows } {
   const { domain: of, name, snapshot, domainState } = result;
   if (result.case.startsWith('delete')) {
     const input = plan?.input.operation === 'delete' ? plan.input : undefined;
     const names = input && input.victims.length > 0 ? input.victims : [name];
     const title = `${of}: ${names.join(', ')} ${names.length > 1 ? 'are' : 'is'} deleted`;
-    return { title, rows: input ? deleted(input, plan?.bytesToMove ?? 0) : [] };
+    return { title, rows: input ? deleted(input, plan?.bytesToMove ?? 0, snapshots) : [] };
   }
   if (result.case.startsWith('revert')) {
     const input = plan?.input.operation === 'revert' ? plan.input : undefined;
@@ -77,10 +85,10 @@ function reverted(input: RevertInput | undefined, domain: string): Rows {
   if (!input) return [];
   const kept = input.abandoned?.name;
   const undo = input.safety
-    ? `domsnap undo ${domain} goes back, memory and all: ${input.safety.name} keeps it`
-    : `domsnap undo ${domain} goes back to what the disks held`;
+    ? `${typed('undo', domain)} goes back, memory and all: ${input.safety.name} keeps it`
+    : `${typed('undo', domain)} goes back to what the disks held`;
   return [
-    ['memory', input.memory ? 'loaded: the guest goes on from that instant' : 'not loaded'],
+    ['memory', memoryText(input.memory !== null)],
     ...(kept
       ? ([
           ['kept', `${kept} holds what the disks held`],
@@ -90,23 +98,32 @@ function reverted(input: RevertInput | undefined, domain: string): Rows {
   ];
 }
 
+/** What a revert did with memory. */
+export const memoryText = (loaded: boolean): string =>
+  loaded ? 'loaded: the guest goes on from that instant' : 'not loaded';
+
 function heads(domain: Domain | undefined): Rows {
   return (domain?.disks ?? []).map(({ device, head }) => [device, `writes to ${head.path}`]);
 }
 
-function deleted(input: DeleteInput, bytesMoved: number): Rows {
-  const { trash, remaining } = input;
+function deleted({ trash }: DeleteInput, bytesMoved: number, left: number): Rows {
   const folders = [...new Set(trash.map(path => dirname(path)))];
   return [
     ['moved', bytesMoved > 0 ? `${bytes(bytesMoved)} merged into images that stay` : 'no data'],
     ...(folders.length > 0
-      ? ([['trash', `${trash.length} files, in trash folders in ${folders.join(', ')}`]] as const)
+      ? ([
+          ['trash', `${count(trash.length, 'file')}, in trash folders in ${folders.join(', ')}`],
+        ] as const)
       : []),
-    ['left', remaining.length === 0 ? 'no snapshots' : `${remaining.length} snapshots`],
+    ['left', count(left, 'snapshot')],
   ];
 }
 
-function timing({ guestPauseMs, elapsedMs }: Result): Rows {
+/** How long it took, and how long the guest stood still for it. */
+export function timing({
+  guestPauseMs,
+  elapsedMs,
+}: Pick<Result, 'guestPauseMs' | 'elapsedMs'>): Rows {
   return [
     ...(guestPauseMs === null
       ? []

@@ -9,6 +9,8 @@ export interface TreeInput {
   readonly current: string | null;
   readonly snapshots: readonly Snapshot[];
   readonly sizes: ReadonlyMap<string, Sizes>;
+  /** The operation that nobody works on, and nobody has brought to its end. */
+  readonly leftBy?: string | undefined;
   readonly nowMs: number;
 }
 
@@ -28,7 +30,7 @@ export function renderTree(input: TreeInput, style: Style): string {
   const cells = rowsOf(input).map(({ lanes, node }) => {
     const lane = style('dim', lanes);
     if (!node) return [`${lane}${style('cyan', '◆ you are here')}`];
-    return [`${lane}${nameOf(node, input.current, style)}`, ...facts(node, input, style)];
+    return [`${lane}${nameOf(node, input, style)}`, ...facts(node, input, style)];
   });
   return [style('bold', input.domain), ...columns(cells)].join('\n');
 }
@@ -81,13 +83,14 @@ function forest({ snapshots, current }: TreeInput): {
 
 function nameOf(
   { name, kind, memory, state }: Snapshot,
-  current: string | null,
+  { current, leftBy }: TreeInput,
   style: Style,
 ): string {
   const mark = kind === 'abandoned' ? '◌' : memory ? '●' : '○';
   const shown = `${mark} ${name === current ? style('bold', name) : name}`;
-  if (state === 'dissolving') return `${shown} ${style('red', '(being deleted)')}`;
-  if (state === 'creating') return `${shown} ${style('yellow', '(being made)')}`;
+  const next = leftBy === undefined ? '' : ' → domsnap recover';
+  if (state === 'dissolving') return `${shown} ${style('red', `(being deleted${next})`)}`;
+  if (state === 'creating') return `${shown} ${style('yellow', `(being made${next})`)}`;
   return shown;
 }
 

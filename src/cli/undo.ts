@@ -1,6 +1,7 @@
 import type { Session } from '../operations/session.ts';
 import { type Undone, undoRevert } from '../operations/undo.ts';
 import { checkName } from '../plan/names.ts';
+import { typed } from '../plan/typed.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { columns } from './format.ts';
 import type { Invocation } from './invocation.ts';
@@ -9,6 +10,7 @@ import { withSession } from './open-home.ts';
 import { json, out, say, stylist } from './output.ts';
 import { type Result, resultOf, stateSentence, tellResult } from './result.ts';
 import { type RevertOptions, runAfterOf } from './revert.ts';
+import { memoryText, timing } from './summary.ts';
 
 /** `domsnap undo`: take the last revert back. */
 export function undo(
@@ -47,7 +49,7 @@ function exitOf(results: readonly Result[], { left }: Undone): Exit {
 
 function documentOf(
   domain: string,
-  { undoes, kept, since, left }: Undone,
+  { undoes, kept, memory, since, left }: Undone,
   results: readonly Result[],
   exit: Exit,
 ): object {
@@ -59,6 +61,7 @@ function documentOf(
     domain,
     undoes,
     kept,
+    memory,
     since,
     operations,
     left,
@@ -72,19 +75,23 @@ function tell(
   results: readonly Result[],
   exit: Exit,
 ): void {
-  const { undoes, kept, since, left } = undone;
+  const { undoes, kept, memory, since, left } = undone;
   const failed = results.find(({ ok }) => !ok);
   if (failed) tellResult(failed, session, undefined);
   if (exit === EXIT.done) {
     const style = stylist(process.stdout);
     const heads = session.catalog.domain(domain)?.disks ?? [];
+    const last = results.at(-1);
+    const guestPauseMs = results[0]?.guestPauseMs ?? null;
     const rows: [string, string][] = [
       ['taken back', `the operation ${undoes}`],
+      ['memory', memoryText(memory)],
       ...(kept ? ([['kept', `${kept} holds what the disks held since`]] as const) : []),
       ...(since.length > 0 ? ([['kept', `${since.join(', ')}, made since`]] as const) : []),
       ...heads.map(({ device, head }) => [device, `writes to ${head.path}`] as const),
+      ...timing({ guestPauseMs, elapsedMs: last?.elapsedMs ?? 0 }),
+      ['operation', results.map(({ operation }) => operation).join(', ')],
     ].map(([key = '', value = '']) => [`  ${style('dim', key)}`, value]);
-    const last = results.at(-1);
     const now = last ? stateSentence(last) : '';
     out(`${style('green', '✔')} ${style('bold', `${domain}: its last revert is undone.`)} ${now}`);
     out(columns(rows).join('\n'));
@@ -96,5 +103,5 @@ function tell(
   say(
     `The revert is taken back, and nothing is lost; the node it went back to is still in the tree.`,
   );
-  say(`  ${style('cyan', '→')} 'domsnap undo ${domain}' goes on when the cause is gone`);
+  say(`  ${style('cyan', '→')} ${typed('undo', domain)} goes on when the cause is gone`);
 }

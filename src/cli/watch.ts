@@ -34,6 +34,7 @@ export function watch(journal: Pick<Journal, 'records' | 'operation'>, sink: Eve
   const pause = guestPause();
   const recovered: string[] = [];
   let planned: Plan | undefined;
+  let previewed: readonly PlannedStep[] = [];
   let last: Decision | undefined;
   let seen: string | undefined;
   let current: Current | undefined;
@@ -54,7 +55,8 @@ export function watch(journal: Pick<Journal, 'records' | 'operation'>, sink: Eve
     const { type } = record.fact;
     if (ended && type !== 'started' && type !== 'recover') {
       if (planned?.input.runBefore === 'running') pause.ended(ended.effect.step, type, nowMs);
-      sink(endOf(record, ended, nowMs));
+      const idle = type === 'done' && isIdle(record, ended, last, previewed);
+      sink({ ...endOf(record, ended, nowMs), idle });
     }
     const [next] = record.effects;
     last = decision;
@@ -64,6 +66,7 @@ export function watch(journal: Pick<Journal, 'records' | 'operation'>, sink: Eve
   const observer: Observer = {
     planned(plan, steps) {
       planned = plan;
+      previewed = steps;
       sink(plannedEvent(plan, steps));
     },
     recorded,
@@ -100,7 +103,13 @@ function plannedEvent(plan: Plan, steps: readonly PlannedStep[]) {
     case: saga.id,
     title: saga.title,
     bytesToMove,
-    steps: steps.map(({ step, says, window, pivot }) => ({ step, says, window, pivot })),
+    steps: steps.map(({ step, says, window, pivot, idle }) => ({
+      step,
+      says,
+      window,
+      pivot,
+      idle,
+    })),
     notes,
   };
 }
@@ -112,6 +121,22 @@ const STATUS: Record<Exclude<Fact['type'], 'started' | 'recover'>, StepEvent['st
   abort: 'aborted',
   interrupted: 'aborted',
 };
+
+/**
+ * Whether a step came to its end without anything to do: by the plan, or since it made no call where
+ * the plan has some. What an earlier attempt has done is found, and not done again: that is no idleness.
+ */
+function isIdle(
+  { calls }: JournalRecord,
+  { effect: { id, step }, startedMs }: Current,
+  before: Decision | undefined,
+  steps: readonly PlannedStep[],
+): boolean {
+  const planned = id === step ? steps.find(other => other.step === step) : undefined;
+  if (!planned || planned.idle) return planned !== undefined;
+  const first = startedMs !== null && before?.context.attempt === 0;
+  return first && planned.commands.length > 0 && calls.length === 0;
+}
 
 function startOf(record: JournalRecord, current: Current): StepEvent {
   return { ...common(record, current), status: 'started', elapsedMs: null };
@@ -141,5 +166,6 @@ function common({ operation, seq }: JournalRecord, { effect, window }: Current) 
     says: VOCABULARY[step as keyof typeof VOCABULARY]?.says ?? step,
     kind: id === step ? ('forward' as const) : ('undo' as const),
     window,
+    idle: false,
   };
 }

@@ -1,3 +1,4 @@
+import { typed } from '../plan/typed.ts';
 import type { Checkup, StrayFile } from './checkup.ts';
 import { explained, type Finding, repairable } from './finding.ts';
 
@@ -28,6 +29,7 @@ const isOrphan = ({ status, neededBy, path }: StrayFile): boolean =>
 
 function left(domain: string, { path, operation, status, neededBy }: StrayFile): Finding {
   const told = { domain, what: `no record owns ${path}` };
+  if (status === null) return foreign(told.what, operation, neededBy);
   if (neededBy !== null) {
     return explained({
       ...told,
@@ -36,21 +38,27 @@ function left(domain: string, { path, operation, status, neededBy }: StrayFile):
       hint: 'leave it where it is',
     });
   }
-  if (status === null) {
-    return explained(
-      {
-        ...told,
-        code: 'unknown-file',
-        meaning: `It bears the id ${operation}, which this journal does not know: another home of domsnap may own it.`,
-        hint: 'look for it with the other --home before you remove it',
-      },
-      'advice',
-    );
-  }
   return explained({
     ...told,
     code: 'unowned-file',
     meaning: `The operation ${operation} made it and was done. It may hold the only copy of a disk that was forgotten since.`,
-    hint: `'domsnap log --operation ${operation}' shows what it was; keep it until you know`,
+    hint: `${typed('log', '--operation', operation)} shows what it was; keep it until you know`,
   });
+}
+
+/** What another home of domsnap has made is no fault of this one, and of no domain of it. */
+function foreign(what: string, operation: string, neededBy: string | null): Finding {
+  const needed = neededBy === null ? '' : ` ${neededBy} needs it.`;
+  return explained(
+    {
+      code: 'unknown-file',
+      domain: null,
+      what,
+      meaning: `It bears the id ${operation}, which this journal does not know: another home of domsnap may own it.${needed}`,
+      hint: neededBy
+        ? 'leave it where it is'
+        : 'look for it with the other --home before you remove it',
+    },
+    'advice',
+  );
 }

@@ -1,4 +1,5 @@
 import { OPERATION_ID } from '../engine/system-clock.ts';
+import { typed } from '../plan/typed.ts';
 import type { Checkup } from './checkup.ts';
 import { explained, type Finding, repairable } from './finding.ts';
 
@@ -13,7 +14,7 @@ export function examineGuest(checkup: Checkup): Finding[] {
         domain: name,
         what: `${name} does not say how it stands: ${silent}`,
         meaning: 'Nothing about the running guest could be looked at; images and records were.',
-        hint: `'domsnap domain show ${name}' asks again; see that nobody else uses its monitor`,
+        hint: `${typed('domain', 'show', name)} asks again; see that nobody else uses its monitor`,
       }),
     ];
   }

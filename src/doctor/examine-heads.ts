@@ -1,4 +1,5 @@
 import type { DomainDisk } from '../catalog/model.ts';
+import { typed } from '../plan/typed.ts';
 import { chainOf } from '../plan/walk-images.ts';
 import type { LiveDisk } from '../toolstacks/port.ts';
 import type { Checkup } from './checkup.ts';
@@ -30,7 +31,7 @@ function stale({ facts, owners }: Checkup, { device, head }: DomainDisk): Findin
       explained({
         ...told,
         meaning: `That image is ${owner}: it changes with each write.`,
-        hint: `'domsnap domain stop ${domain.name}' ends that, 'domsnap domain start' uses the recorded head`,
+        hint: `${typed('domain', 'stop', domain.name)} ends that, 'domsnap domain start' uses the recorded head`,
       }),
     ];
   }
@@ -58,7 +59,7 @@ function written({ facts, owners }: Checkup, { device, head }: DomainDisk): Find
         code: 'written-snapshot',
         what: `${device} of ${domain.name} writes to ${head.path}, which holds the snapshot ${frozenIn.name}`,
         meaning: `${frozenIn.name} has not the content any more that it had, or will lose it.`,
-        hint: `'domsnap delete ${domain.name} ${frozenIn.name}' if it is not needed; else restore the image from a backup`,
+        hint: `${typed('delete', domain.name, frozenIn.name)} if it is not needed; else restore the image from a backup`,
       }),
     ];
   }
@@ -72,7 +73,7 @@ function written({ facts, owners }: Checkup, { device, head }: DomainDisk): Find
       code: 'shared-head',
       what: `${device} of ${domain.name} writes to ${head.path}, and ${whom}`,
       meaning: 'Each write changes the content of the other one, too.',
-      hint: `'domsnap domain show ${domain.name}' shows the chains; give one of the two a copy of its own`,
+      hint: `${typed('domain', 'show', domain.name)} shows the chains; give one of the two a copy of its own`,
     }),
   ];
 }

@@ -1,4 +1,5 @@
 import type { Snapshot } from '../catalog/model.ts';
+import { typed } from '../plan/typed.ts';
 import { chainOf } from '../plan/walk-images.ts';
 import type { Checkup } from './checkup.ts';
 import { LAYERS_MANY, layersOf } from './examine-heads.ts';
@@ -69,7 +70,7 @@ function missingTags({ facts }: Checkup, { name, disks, state }: Snapshot): Find
         domain: facts.domain.name,
         what: `${image.path} has no internal snapshot ${tag}, which holds ${device} of ${name}`,
         meaning: `Somebody has deleted it behind domsnap’s back: ${name} cannot be reverted to.`,
-        hint: `'domsnap delete ${facts.domain.name} ${name}' takes it out of the tree`,
+        hint: `${typed('delete', facts.domain.name, name)} takes it out of the tree`,
       }),
     ];
   });
@@ -85,7 +86,7 @@ function badMemory({ facts, inTrash, exposed }: Checkup, snapshot: Snapshot): Fi
     const what =
       found === undefined ? 'is not there' : `is ${found} bytes long, not ${memory.bytes}`;
     const trashed = inTrash.get(memory.path);
-    const disksOnly = `'domsnap revert ${domain} ${name} --off' goes back to its disks alone`;
+    const disksOnly = `${typed('revert', domain, name, '--off')} goes back to its disks alone`;
     return [
       explained({
         code: 'missing-memory',
@@ -147,7 +148,7 @@ function longChains(checkup: Checkup): Finding[] {
           what: `${disk.device} of ${domain.name} stands on ${layersOf(checkup, disk)} images`,
           meaning:
             'Every layer slows reading down; very long chains have kept domains from starting.',
-          hint: `'domsnap list ${domain.name}' shows what could be deleted`,
+          hint: `${typed('list', domain.name)} shows what could be deleted`,
         },
         'advice',
       ),

@@ -1,3 +1,4 @@
+import { typed } from '../plan/typed.ts';
 import type { Checkup } from './checkup.ts';
 import { explained, type Finding, repairable } from './finding.ts';
 
@@ -17,7 +18,7 @@ export function examineRecords({ facts, open, statusOf }: Checkup): Finding[] {
     findings.push(repairable(told, repair, { proven: true }));
   }
   for (const { name, state, parent, operation } of snapshots) {
-    const told = { domain: domain.name, hint: `'domsnap delete ${domain.name} ${name}'` };
+    const told = { domain: domain.name, hint: typed('delete', domain.name, name) };
     const status = statusOf(operation);
     const owned = open !== null && (state === 'dissolving' || operation === open.id);
     if (state === 'dissolving' && !owned) {
@@ -49,7 +50,7 @@ export function examineRecords({ facts, open, statusOf }: Checkup): Finding[] {
           domain: domain.name,
           what: `the parent of ${name}, ${parent}, is not in the tree`,
           meaning: 'The tree is shown without it; contents do not depend on it.',
-          hint: `'domsnap log ${domain.name}' shows what became of ${parent}`,
+          hint: `${typed('log', domain.name)} shows what became of ${parent}`,
         }),
       );
     }
@@ -61,7 +62,7 @@ export function examineRecords({ facts, open, statusOf }: Checkup): Finding[] {
         domain: domain.name,
         what: `${domain.name} descends from ${domain.current}, which is not in the tree`,
         meaning: 'Its heads do not depend on it.',
-        hint: `'domsnap log ${domain.name}' shows what became of ${domain.current}`,
+        hint: `${typed('log', domain.name)} shows what became of ${domain.current}`,
       }),
     );
   }

@@ -1,4 +1,5 @@
 import type { DomainDisk } from '../catalog/model.ts';
+import { typed } from '../plan/typed.ts';
 
 /** How a finding can be made good, as an operation. */
 export type Repair =
@@ -42,9 +43,9 @@ export function repairable(
   repair: Repair,
   { proven }: { readonly proven: boolean },
 ): Finding {
-  const fix = ['domsnap doctor', ...(told.domain ? [told.domain] : []), '--fix'].join(' ');
+  const fix = ['doctor', ...(told.domain ? [told.domain] : []), '--fix'];
   const hint = proven
-    ? `'${fix}' repairs it`
-    : `'${fix} --sure ${told.code}', if you are sure that nobody wants it so`;
+    ? `${typed(...fix)} ${repair.kind === 'recover' ? 'recovers' : 'repairs'} it`
+    : `${typed(...fix, '--sure', told.code)}, if you are sure that nobody wants it so`;
   return { ...told, severity: 'attention', hint, repair, proven };
 }

@@ -41,6 +41,12 @@ const defaultDisks: readonly LabDisk[] = [
 // sockaddr_un holds 108 bytes with the NUL (unix(7)).
 const longestSocketPath = 107;
 
+/** Throws LabError where the folder has a lab already. */
+export function refuseSecondLab(folder: string): void {
+  if (existsSync(labFiles(resolve(folder)).domainFile))
+    throw new LabError(`there is a lab in ${folder} already: 'domsnap lab down' ends it`);
+}
+
 /**
  * Makes the guest's disks and its domain file, which `domsnap domain add` takes; starts nothing. The
  * first time on a host it downloads what the guest is made of (see `labKit`): 5 s, later 0.2 s.
@@ -53,8 +59,7 @@ const longestSocketPath = 107;
 export async function labUp(options: LabOptions, tools: LabTools): Promise<Lab> {
   const files = labFiles(resolve(options.folder));
   const disks = options.disks ?? defaultDisks;
-  if (existsSync(files.domainFile))
-    throw new LabError(`there is a lab in ${files.folder} already: domsnap lab down ends it`);
+  refuseSecondLab(files.folder);
   const tooLong = [files.serialSocket, files.agentSocket, files.monitorSocket].find(
     path => Buffer.byteLength(path) > longestSocketPath,
   );

@@ -1,4 +1,5 @@
 import { explained, type Finding, repairable } from '../doctor/finding.ts';
+import { typed } from '../plan/typed.ts';
 import { TRASH_SUBJECT } from './host-subject.ts';
 import { recover } from './recover.ts';
 import type { Report, RunOptions } from './run-request.ts';
@@ -43,7 +44,7 @@ function openFinding(id: string, subject: string, caseId: string): Finding {
     domain: null,
     what,
     meaning: 'The domain is not in the catalog, so that nobody can bring it to its end.',
-    hint: `'domsnap domain add FILE' takes ${subject} in again; then 'domsnap recover ${id}'`,
+    hint: `'domsnap domain add FILE' takes ${subject} in again; then ${typed('recover', id)}`,
   });
 }
 

@@ -3,11 +3,11 @@ import { examine } from '../doctor/examine.ts';
 import { explained, type Finding } from '../doctor/finding.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { PlannedStep } from '../plan/preview.ts';
-import { refuse } from '../plan/refusal.ts';
 import type { Toolstack } from '../toolstacks/port.ts';
 import { checkupOf } from './checkup.ts';
 import { hostFindings, type Repaired, recoverLost } from './doctor-host.ts';
 import { type ImageUse, imageUse } from './image-use.ts';
+import { knownDomain } from './known-domain.ts';
 import { recoverOperation } from './recover.ts';
 import { repairPlan } from './repair.ts';
 import { type Report, type RunOptions, runPlan, withToolstack } from './run-request.ts';
@@ -45,16 +45,8 @@ export async function examineHost(
   options: RunOptions = {},
 ): Promise<Examined> {
   const { catalog } = session;
-  const all = catalog.domains();
-  const domains =
-    request.domain === undefined ? all : all.filter(({ name }) => name === request.domain);
-  if (request.domain !== undefined && domains.length === 0) {
-    throw refuse(
-      'unknown-domain',
-      `there is no domain ${JSON.stringify(request.domain)}`,
-      `'domsnap domain list' shows those there are`,
-    );
-  }
+  const { domain } = request;
+  const domains = domain === undefined ? catalog.domains() : [knownDomain(session, domain)];
   const findings: Told[] = [];
   const repaired: Repaired[] = [];
   const uses = usesOf(session);
@@ -64,11 +56,17 @@ export async function examineHost(
   }
   for (const { name } of domains) {
     const examined = await examineDomain(session, name, request, options, uses);
-    findings.push(...examined.findings);
+    findings.push(...examined.findings.filter(told => !findings.some(isSame(told))));
     repaired.push(...examined.repaired);
   }
   return { domains: domains.map(({ name }) => name), findings, repaired };
 }
+
+/** Domains that share a folder share what lies in it: a finding of the host is told once. */
+const isSame =
+  ({ finding: { domain, code, what } }: Told) =>
+  ({ finding }: Told): boolean =>
+    domain === null && finding.domain === null && finding.code === code && finding.what === what;
 
 const plain = (finding: Finding): Told => ({ finding, caseId: null, steps: [] });
 

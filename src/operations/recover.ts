@@ -1,5 +1,6 @@
 import type { Operation } from '../journal/port.ts';
 import { RefusedError, refuse } from '../plan/refusal.ts';
+import { typed } from '../plan/typed.ts';
 import { openOn, startOf } from './begun.ts';
 import { withSubject } from './host-subject.ts';
 import { type Report, type RunOptions, reportOf } from './run-request.ts';
@@ -66,7 +67,7 @@ export class UnrecoveredError extends RefusedError {
       {
         code: 'needs-attention',
         message: `${report.domain} has the operation ${report.operation}, which needs attention`,
-        hint: `'domsnap recover ${report.operation}' tries again and says what is wrong`,
+        hint: `${typed('recover', report.operation)} tries again and says what is wrong`,
       },
     ]);
     this.report = report;

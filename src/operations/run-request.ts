@@ -3,10 +3,11 @@ import type { Domain } from '../catalog/model.ts';
 import type { Ending, Observer } from '../engine/run.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { PlannedStep } from '../plan/preview.ts';
-import { RefusedError, refuse } from '../plan/refusal.ts';
+import { RefusedError } from '../plan/refusal.ts';
 import type { Request } from '../plan/request.ts';
 import { survey } from '../plan/survey.ts';
 import type { Toolstack } from '../toolstacks/port.ts';
+import { knownDomain } from './known-domain.ts';
 import { recoverDomain } from './recover.ts';
 import { freeContext, lockDomain, type Session, type Waiting } from './session.ts';
 import { toRefusal } from './to-refusal.ts';
@@ -107,14 +108,7 @@ export async function withToolstack<T>(
   name: string,
   body: (toolstack: Toolstack, domain: Domain) => Promise<T>,
 ): Promise<T> {
-  const domain = session.catalog.domain(name);
-  if (!domain) {
-    throw refuse(
-      'unknown-domain',
-      `there is no domain ${JSON.stringify(name)}`,
-      `'domsnap domain list' shows those there are; 'domsnap domain add FILE' adds one`,
-    );
-  }
+  const domain = knownDomain(session, name);
   const toolstack = await session.openToolstack(domain);
   try {
     return await body(toolstack, domain);

@@ -2,8 +2,10 @@ import type { Snapshot } from '../catalog/model.ts';
 import type { Operation } from '../journal/port.ts';
 import { type Refusal, RefusedError, refuse } from '../plan/refusal.ts';
 import type { RevertRequest } from '../plan/request.ts';
+import { typed } from '../plan/typed.ts';
 import { DeleteInput, RevertInput } from '../steps/input.ts';
 import { openOn, startOf } from './begun.ts';
+import { knownDomain } from './known-domain.ts';
 import { recoverDomain } from './recover.ts';
 import { type Report, type RunOptions, runUnderLock } from './run-request.ts';
 import { lockDomain, type Session } from './session.ts';
@@ -19,6 +21,8 @@ export interface Undone {
   readonly undoes: string;
   /** The node that keeps what the disks held since that revert. */
   readonly kept: string | null;
+  /** The guest goes on from the memory of its safety checkpoint. */
+  readonly memory: boolean;
   /** Snapshots that were made since that revert; they stay. */
   readonly since: readonly string[];
   /** Why the node that it went back to is still in the tree; typed again, undo goes on from here. */
@@ -41,6 +45,7 @@ export async function undoRevert(
   options: RunOptions = {},
 ): Promise<Undone> {
   const { domain } = request;
+  knownDomain(session, domain);
   const lock = await lockDomain(session, domain, options);
   try {
     const open = openOn(session, domain);
@@ -76,12 +81,18 @@ async function begin(
     },
     options,
   );
-  const done = { reports: [first], undoes: operation.id, kept: null, since, left: [] };
-  if (first.outcome !== 'committed') return done;
+  const begun = { reports: [first], undoes: operation.id, since, left: [] };
+  if (first.outcome !== 'committed') return { ...begun, kept: null, memory: false };
   const undo = lastRevert(session, domain);
   if (undo?.operation.id !== first.operation) throw new Error('the revert is not in the journal');
-  return dissolve(session, undo, { ...done, kept: undo.input.abandoned?.name ?? null }, options);
+  return dissolve(session, undo, { ...begun, ...cameOf(undo) }, options);
 }
+
+/** What the revert of an undo has kept, and brought back. */
+const cameOf = ({ input: { abandoned, memory } }: LastRevert): Pick<Undone, 'kept' | 'memory'> => ({
+  kept: abandoned?.name ?? null,
+  memory: memory !== null,
+});
 
 /** An earlier undo was cut short behind its revert, or is done. */
 async function goOn(
@@ -91,12 +102,12 @@ async function goOn(
   open: Operation | undefined,
 ): Promise<Undone> {
   const { operation, input } = last;
-  const { undoes, abandoned, name, domain } = input;
+  const { undoes, name, domain } = input;
   if (!undoes) throw new Error(`${operation.id} undoes nothing`);
-  const kept = abandoned?.name ?? null;
+  const { kept, memory } = cameOf(last);
   const reverted = session.journal.operation(undoes.operation) ?? operation;
   const since = madeSince(session, reverted).filter(other => other !== name);
-  const done: Undone = { reports: [], undoes: undoes.operation, kept, since, left: [] };
+  const done: Undone = { reports: [], undoes: undoes.operation, kept, memory, since, left: [] };
   const node = session.catalog.snapshot(domain, name);
   if (node?.operation === undoes.node) return dissolve(session, last, done, options);
   const recovered = open && session.journal.operation(open.id);
@@ -105,8 +116,8 @@ async function goOn(
   }
   const there = kept !== null && session.catalog.snapshot(domain, kept);
   const hint = there
-    ? `'domsnap revert ${domain} ${kept}' goes to what the disks held before the undo`
-    : `'domsnap list ${domain}' shows where you can go`;
+    ? `${typed('revert', domain, kept)} goes to what the disks held before the undo`
+    : `${typed('list', domain)} shows where you can go`;
   throw refuse(
     'undone-already',
     `the last revert of ${domain} was taken back already, by the operation ${operation.id}`,
@@ -193,6 +204,6 @@ function reportOfEnded(operation: Operation, name: string): Report {
 }
 
 function nothing(domain: string, why: string): RefusedError {
-  const hint = `'domsnap list ${domain}' shows where you can go, 'domsnap log ${domain}' what was done`;
+  const hint = `${typed('list', domain)} shows where you can go, ${typed('log', domain)} what was done`;
   return refuse('nothing-to-undo', `${domain} has no revert to take back: ${why}`, hint);
 }

@@ -8,6 +8,7 @@ import { sharedImages } from './other-use.ts';
 import { misused, type Refusal } from './refusal.ts';
 import type { CreateRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
+import { typed } from './typed.ts';
 import { chainOf } from './walk-images.ts';
 
 /** A new qcow2 overlay takes 200 KiB; the rest is for what the guest writes while the others follow. */
@@ -27,11 +28,15 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
     refusals.push({
       code: 'exists',
       message: `${domain.name} already has a snapshot ${name}`,
-      hint: `choose another name, or 'domsnap delete ${domain.name} ${name}' first`,
+      hint: `choose another name, or ${typed('delete', domain.name, name)} first`,
     });
   }
   refuseUnknownDisks(request, domain.disks);
   const disks = domain.disks.map(disk => planDisk(request, facts, disk, name, notes, refusals));
+  if (disks.every(({ mode }) => mode === 'none')) {
+    const message = 'a snapshot without a disk holds nothing that could be gone back to';
+    throw misused('no-disks', message, 'leave at least one disk in it: --disk DISK=external');
+  }
   for (const device of view.strangeDisks) {
     notes.push({
       what: `${device} is not part of it`,
@@ -43,7 +48,7 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
     refusals.push({
       code: 'no-folder',
       message: `no disk of ${domain.name} lies in a folder on disk, where its memory would be saved`,
-      hint: `take the disks alone: 'domsnap create ${domain.name} ${name} --memory none'`,
+      hint: `take the disks alone: ${typed('create', domain.name, name, '--memory', 'none')}`,
     });
   }
   const frozen = planQuiesce(request, facts, live && !memory, notes, refusals);
@@ -169,7 +174,7 @@ function planMemory(
     refusals.push({
       code: 'memory-unsupported',
       message: `the memory of ${domain.name} cannot be saved: ${why('paused')}`,
-      hint: `take the disks alone: 'domsnap create ${domain.name} ${request.name ?? ''} --memory none'`,
+      hint: `take the disks alone: ${typed('create', domain.name, ...(request.name === undefined ? [] : [request.name]), '--memory', 'none')}`,
     });
     return 'paused';
   }

@@ -7,6 +7,7 @@ import { checkName } from './names.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { DeleteRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
+import { typed } from './typed.ts';
 import { chainOf } from './walk-images.ts';
 
 /** Plan a delete. Pure; throws RefusedError where there is nothing to plan with. */
@@ -19,7 +20,7 @@ export function draftDelete(request: DeleteRequest, facts: Survey): Draft {
     throw refuse(
       'unknown-snapshot',
       `${domain.name} has no snapshot ${request.name}`,
-      `'domsnap list ${domain.name}' shows those it has`,
+      `${typed('list', domain.name)} shows those it has`,
     );
   }
   const victims = victimsOf(target, extent, facts.snapshots);
@@ -184,7 +185,7 @@ function readThrough({ mergesUp }: DeleteInput, { domain, snapshots }: Survey): 
       {
         code: 'read-through',
         message: `${device}: internal snapshots in ${top.path} (${names}) read through to images that would go`,
-        hint: `delete what needs them first: 'domsnap delete ${domain.name} ${first.name}'`,
+        hint: `delete what needs them first: ${typed('delete', domain.name, first.name)}`,
       },
     ];
   });
@@ -260,7 +261,7 @@ function lockedTags({ tags, domain }: DeleteInput, facts: Survey): Refusal[] {
     .map(({ device, image, tag }) => ({
       code: 'tag-in-base',
       message: `${device}: the running ${domain} reads ${image.path}, in which the internal snapshot ${tag} lies; QEMU deletes internal snapshots only from the image a disk writes to`,
-      hint: `'domsnap domain stop ${domain}' first, or delete the external snapshots above it`,
+      hint: `${typed('domain', 'stop', domain)} first, or delete the external snapshots above it`,
     }));
 }
 

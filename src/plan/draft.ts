@@ -27,6 +27,10 @@ export interface Draft {
   readonly space: readonly SpaceNeed[];
 }
 
+/** What to do where a file system is full. Trash lies beside the images, and takes their room. */
+export const ROOM_HINT =
+  "make room there: 'domsnap gc --older-than 0d' empties the trash ('--dry-run' shows what it holds)";
+
 /** Add up needs by folder, and refuse those that do not fit. */
 export function spaceNeeds(
   free: ReadonlyMap<string, number>,
@@ -46,7 +50,7 @@ export function spaceNeeds(
     .map(({ folder, bytes, freeBytes }) => ({
       code: 'no-space',
       message: `${folder} has ${mebibytes(freeBytes)} free; this needs ${mebibytes(bytes)} at its peak`,
-      hint: 'make room there, and try again',
+      hint: ROOM_HINT,
     }));
   return { space, refusals };
 }

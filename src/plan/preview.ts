@@ -13,6 +13,8 @@ export interface PlannedStep {
   readonly pivot: boolean;
   readonly deadlineMs: number;
   readonly commands: readonly Command[];
+  /** It is there for other disks or other ways: in this plan it has no command to give. */
+  readonly idle: boolean;
 }
 
 /** Walk the real machine along its good way, and ask each step for its commands. */
@@ -26,8 +28,12 @@ export function previewSteps(
   for (let [wanted] = decision.wanted; wanted; [wanted] = decision.wanted) {
     const { says, window, pivot } = decision.meta;
     const { deadlineMs } = decision;
-    const commands = steps[wanted.step]?.preview(input) ?? [];
-    planned.push({ step: wanted.step, says, window, pivot, deadlineMs, commands });
+    const commands = steps[wanted.step]?.preview(input) ?? null;
+    const idle = commands?.length === 0;
+    planned.push({
+      ...{ step: wanted.step, says, window, pivot, deadlineMs },
+      ...{ commands: commands ?? [], idle },
+    });
     decision = advance(saga.machine, decision, { type: 'done', effect: wanted.id, output: {} });
   }
   return planned;

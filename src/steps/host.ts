@@ -19,7 +19,8 @@ export interface Host {
 
 /** A step that can also say which commands it would give, without giving them. */
 export interface HostStep extends Step {
-  preview(input: unknown): readonly Command[];
+  /** null: it works by looking and recording, and gives none in any case. */
+  preview(input: unknown): readonly Command[] | null;
 }
 
 /** What a step file says. */
@@ -46,7 +47,7 @@ export function hostStep<Input, Output>(spec: StepSpec<Input, Output>): HostStep
     probe: spec.probe,
     act: async (input, context) => (await spec.act(input, context)) as Acted<Output>,
   });
-  return { ...step, preview: input => spec.preview?.(spec.input.parse(input)) ?? [] };
+  return { ...step, preview: input => spec.preview?.(spec.input.parse(input)) ?? null };
 }
 
 /** What stands for the operation's id in a preview: a plan has none yet. */

@@ -65,7 +65,7 @@ export const RevertInput = Common.extend({
   operation: z.literal('revert'),
   disks: z.array(RevertDisk),
   memory: Memory.nullable(),
-  /** The node that keeps what the disks held; null where nothing had been written since. */
+  /** The node that keeps what the disks held. Each plan makes one; null only in older journals. */
   abandoned: Snapshot.nullable(),
   /** The checkpoint that was taken right before, so that memory can be brought back, too. */
   safety: z.object({ name: z.string(), operation: z.string() }).optional(),
@@ -108,6 +108,10 @@ export const DeleteInput = Common.extend({
   /** How the tree stands afterwards. */
   heads: z.array(DomainDisk),
   current: z.string().nullable(),
+  /**
+   * Snapshots that stay, but change: with another parent, or on other images. Those that stay as they are
+   * are not in it. (Stored journals have it under this name.)
+   */
   remaining: z.array(Snapshot),
 });
 export type DeleteInput = z.infer<typeof DeleteInput>;

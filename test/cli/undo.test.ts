@@ -66,6 +66,18 @@ test('an undo puts the disks back to what, and where, they were, and keeps what 
   expect(holds((await headsOf(here))[0] ?? '', 3)).toBe(true);
 });
 
+test('an undo is told like a revert: memory, how long it took, its operations', async () => {
+  const { here } = await reverted();
+  const { stdout } = await here.run(['undo', 'web1']);
+  for (const fact of [
+    /^ {2}memory +not loaded$/m,
+    /^ {2}took +\S/m,
+    /^ {2}operation +\w+, \w+$/m,
+  ]) {
+    expect(stdout).toMatch(fact);
+  }
+});
+
 test('an undo of internal snapshots leaves no tag behind', async () => {
   const { here, heads } = await reverted('--disk', 'vda=internal', '--disk', 'vdb=none');
   const undone = UndoJson.parse(await here.json(['undo', 'web1']));
@@ -113,7 +125,10 @@ describe('there is nothing to undo', () => {
 
   test('where there is no such domain', async () => {
     const here = await placeWithDomain();
-    expect((await here.run(['undo', 'web9'])).exit).toBe(3);
+    const refused = await here.run(['undo', 'web9']);
+    expect(refused).toEqual(await here.run(['revert', 'web9', 's1']));
+    expect(refused.exit).toBe(3);
+    expect(refused.stderr).toContain('there is no domain "web9"');
   });
 });
 

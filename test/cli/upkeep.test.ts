@@ -191,7 +191,7 @@ describe('doctor', () => {
     renameSync(here.path('vdb.raw'), here.path('elsewhere.raw'));
     const { exit, stdout } = await here.run(['doctor']);
     expect(exit).toBe(5);
-    for (const text of ['missing-image', here.path('vdb.raw'), 's1', '→', 'need attention']) {
+    for (const text of ['missing-image', here.path('vdb.raw'), 's1', '→', 'needs attention']) {
       expect(stdout).toContain(text);
     }
   });

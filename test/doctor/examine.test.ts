@@ -266,7 +266,13 @@ describe('files that bear an operation’s id and that nothing owns', () => {
   });
   test('stay where this journal does not know their operation', () => {
     const finding = only({ strays: [{ ...stray, status: null, operation: UNKNOWN }] });
-    expect(finding).toMatchObject({ code: 'unknown-file', repair: null, severity: 'advice' });
+    const told = { code: 'unknown-file', repair: null, severity: 'advice', domain: null };
+    expect(finding).toMatchObject(told);
+    const used = only({
+      strays: [{ ...stray, status: null, operation: UNKNOWN, neededBy: 'process 7' }],
+    });
+    expect(used).toMatchObject({ ...told, hint: 'leave it where it is' });
+    expect(used.meaning).toContain('process 7 needs it');
   });
   test('an image that was never whole goes, too', () => {
     const draft = { ...stray, path: `${path}.domsnap-draft`, status: 'committed' as const };

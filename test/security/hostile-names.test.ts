@@ -95,7 +95,7 @@ describe('a hostile domain file is refused', () => {
       /__proto__/,
     ],
     ['that names a key twice', `${stringify(good)}name: web2\n`, /not YAML/],
-    ['that is a list', '[]', /expected object/i],
+    ['that is a list', '[]', /the file: is not a set of keys/i],
     ['that is empty', '', /./],
     ['whose name is a path', stringify({ ...good, name: '../web1' }), /name/],
     ['whose name has an end of line', stringify({ ...good, name: 'web1\n' }), /name/],

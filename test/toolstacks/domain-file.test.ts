@@ -42,6 +42,19 @@ describe('a domain file', () => {
     expect(reasonOf('name: [')).toMatch(/^not YAML: /);
   });
 
+  test('that is wrong is told what to change, in words', () => {
+    const said = reasonOf('name: 5\narguments: [-m, 64]\ndisks: x\nfoo: 1\n').split('\n');
+    expect(said).toEqual([
+      'name: is not a text: put 5 in quotes',
+      'arguments[1]: is not a text: put 64 in quotes',
+      'disks: is not a list',
+      'monitor: is missing; it is a text',
+      'the file: has keys that mean nothing here: foo',
+    ]);
+    const format = reasonOf(whole.replace('format: raw', 'format: qcow3'));
+    expect(format).toMatch(/^disks\[1\].format: is not one of raw, qcow2, /);
+  });
+
   test.each([
     ['-drive', /-drive is not for a domain file/],
     ['--blockdev', /--blockdev is not for a domain file/],

@@ -213,6 +213,32 @@ describe('memory that cannot be saved', () => {
     expect((await toolstack.inspect(callContext())).captures.background.works).toBe(true);
   });
 
+  test('a background capture that is called off as it begins leaves the way to the next one open', async () => {
+    const { world, toolstack } = await runningWorld();
+    const capture = 'background';
+    const path = world.path('memory');
+    await world.createFile(path);
+    await toolstack.perform({ do: 'pause' }, callContext());
+    const asked = new AbortController();
+    const begin = toolstack.perform(
+      { do: 'beginCapture', capture, path },
+      {
+        ...callContext({ signal: asked.signal }),
+        log: ({ command }) => {
+          if (JSON.stringify(command).includes('"migrate"')) asked.abort();
+        },
+      },
+    );
+    await stepErrorOf(begin);
+    await toolstack.perform({ do: 'cancelCapture', capture, path }, callContext());
+    await toolstack.perform({ do: 'resume' }, callContext());
+    expect((await toolstack.inspect(callContext())).captures.background.works).toBe(true);
+    await toolstack.perform({ do: 'pause' }, callContext());
+    await toolstack.perform({ do: 'beginCapture', capture, path }, callContext());
+    await toolstack.perform({ do: 'finishCapture', capture, path }, callContext());
+    expect(await toolstack.runState(callContext())).toBe('running');
+  });
+
   test('a disk whose format QEMU cannot migrate rules every capture out', async () => {
     const world = await qemuWorld();
     const path = world.path('vdb.vmdk');

@@ -16,6 +16,8 @@ import { WriteOut } from './write-out.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 
+const FAILED = 'a background capture failed in this QEMU process';
+
 /**
  * Wait until the memory is saved, whole and on disk. Behind an ordinary migration QEMU holds no image
  * locks until it is told to run, or by the pause deed to stand still: one of them follows at once.
@@ -67,7 +69,7 @@ async function untilSaved(life: Life, path: string, { signal, progress }: CallCo
       const [answer] = await monitor.try([commands.migrateOn], signal);
       if (answer && !answer.ok && answer.error.code !== 'failed') throw answer.error;
     } else if (!UNDER_WAY.has(migration.status ?? '')) {
-      if (capture?.mode === 'background') markBurnt(life, 'a background capture failed in it');
+      if (capture?.mode === 'background') markBurnt(life, FAILED);
       throw notSaved(migration);
     }
     return undefined;
@@ -122,7 +124,8 @@ export async function cancelCapture(
     return { was: 'off' };
   }
   const [{ status = 'none' }] = await monitor.ask([queryMigrate], context.signal);
-  if (UNDER_WAY.has(status) && begun) {
+  if (begun && status === 'failed' && begun.mode === 'background') markBurnt(life, FAILED);
+  if (begun && UNDER_WAY.has(status)) {
     if (capture === 'background') await runOut(life, begun.path, context);
     else await cancel(life, context);
   }
@@ -148,9 +151,10 @@ async function runOut(life: Life, path: string, { signal, log }: CallContext): P
     await terminate(tool.pid, tool.startTicks, { graceMs: 1_000, log }).catch(() => undefined);
   }
   try {
-    await ended(life, signal, 'letting the background capture run out', 50_000);
+    const status = await ended(life, signal, 'letting the background capture run out', 50_000);
+    if (status !== 'completed') markBurnt(life, FAILED);
   } catch (error) {
-    markBurnt(life, 'a background capture could not be ended in it');
+    markBurnt(life, 'a background capture could not be ended in this QEMU process');
     throw error;
   }
 }
@@ -183,12 +187,13 @@ function parentOf(pid: number): number | null {
   }
 }
 
+/** Wait for the end of the migration. Answers what it has come to, in QEMU's word. */
 async function ended(life: Life, signal: AbortSignal, what: string, withinMs: number) {
   const ask = async () => {
-    const [{ status }] = await life.monitor.ask([queryMigrate], signal);
-    return UNDER_WAY.has(status ?? '') ? undefined : true;
+    const [{ status = 'none' }] = await life.monitor.ask([queryMigrate], signal);
+    return UNDER_WAY.has(status) ? undefined : status;
   };
-  await until(life, ask, { signal, what, firstMs: 5, withinMs });
+  return until(life, ask, { signal, what, firstMs: 5, withinMs });
 }
 
 /** As QEMU was before: no modes set, and behind a saved memory its images locked again. */

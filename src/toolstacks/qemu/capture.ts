@@ -57,7 +57,7 @@ export function burntBecause({ notes, monitor }: Life): string | null {
 function refuseBurnt(life: Life): void {
   const why = burntBecause(life);
   if (why === null) return;
-  throw new StepError('background-burnt', `no background capture in this QEMU process: ${why}`, {
+  throw new StepError('background-burnt', `no background capture now: ${why}`, {
     retryable: false,
   });
 }
@@ -116,14 +116,17 @@ async function untilGuestRuns(life: Life, signal: AbortSignal): Promise<void> {
     if (running) return true;
     if (UNDER_WAY.has(migration.status ?? '')) return undefined;
     if (migration.status === 'completed') return true;
-    markBurnt(life, 'a background capture failed in it');
+    markBurnt(life, 'a background capture failed in this QEMU process');
     throw notSaved(migration);
   };
   const what = 'waiting for the guest to run while its memory is saved';
   try {
     await until(life, ask, { signal, what, firstMs: 2, withinMs: 20_000 });
   } catch (error) {
-    markBurnt(life, 'a background capture did not get under way in it');
+    // One that is called off may be all right: cancelCapture lets it run out, and sees what it comes to.
+    if (!signal.aborted) {
+      markBurnt(life, 'a background capture did not get under way in this QEMU process');
+    }
     throw error;
   }
 }
@@ -156,8 +159,10 @@ async function untilConverged(
   await until(life, ask, { signal, what: 'saving the memory', firstMs: 5 });
 }
 
-export function markBurnt({ notes, monitor }: Life, why: string): void {
+/** No background capture is tried again in this process; `why` names what went wrong in it. */
+export function markBurnt({ notes, monitor }: Life, what: string): void {
   const process = monitor.process();
+  const why = `${what}; a restart of the domain ends that`;
   if (process) notes.write({ burnt: { process, why } });
 }
 

@@ -1,4 +1,5 @@
-import { chmodSync, closeSync, openSync, readSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import { backingChain } from '../../tools/backing-chain.ts';
@@ -36,13 +37,14 @@ export async function start(
 ): Promise<Json> {
   if (await runsAlready(life, how.heads, context)) return { started: false };
   await checkChains(how.heads, context);
+  checkFolders(life);
   const { notes, config } = life;
   notes.prepareFolder();
   // What an earlier process left is of no use to the new one.
   notes.write({ capture: undefined, burnt: undefined });
   const logFile = notes.path('log');
   const logFrom = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
-  const daemon = await spawnDaemon(argvFor(life, how), { log: context.log, logFile });
+  const daemon = await spawn(argvFor(life, how), { log: context.log, logFile });
   try {
     await untilUp(life, daemon, context, () => tail(logFile, logFrom));
     for (const socket of [config.monitor, config.agent]) if (socket) forOwnerOnly(socket);
@@ -52,6 +54,26 @@ export async function start(
     throw error;
   }
   return { started: true, name: config.name };
+}
+
+/** QEMU makes its sockets, and nobody their folders: they may be on a tmpfs that each boot empties. */
+function checkFolders({ config }: Life): void {
+  for (const socket of [config.monitor, config.agent]) {
+    const folder = dirname(socket ?? '/');
+    if (existsSync(folder)) continue;
+    const message = `the folder ${folder} is not there: QEMU could not make its socket in it`;
+    throw new StepError('no-socket-folder', message, { retryable: false });
+  }
+}
+
+async function spawn(...args: Parameters<typeof spawnDaemon>): Promise<Daemon> {
+  try {
+    return await spawnDaemon(...args);
+  } catch (cause) {
+    if (!(cause instanceof ToolError) || cause.code !== 'missing') throw cause;
+    const message = `the emulator ${args[0][0]} is not there`;
+    throw new StepError('no-emulator', message, { cause, retryable: false });
+  }
 }
 
 /** Whoever may talk to the monitor is its user; QEMU makes it as the umask of the moment has it. */
