@@ -92,7 +92,7 @@ async function names(
   if (!wanted || !existsSync(join(home, 'domsnap.db'))) return [];
   const { openDatabase } = await import('../journal/database.ts');
   const { sqliteCatalog } = await import('../journal/catalog.ts');
-  const database = openDatabase(home);
+  const database = openDatabase(home, 'read');
   try {
     const catalog = sqliteCatalog(database);
     if (argument === 'operation') {

@@ -1,12 +1,13 @@
 import { type Examined, examineHost, type Told } from '../operations/doctor.ts';
 import type { Repaired } from '../operations/doctor-host.ts';
+import type { Session } from '../operations/session.ts';
 import { checkName } from '../plan/names.ts';
 import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { count, fill } from './format.ts';
 import type { Invocation } from './invocation.ts';
 import { type MutateOptions, watched } from './mutate.ts';
-import { withSession } from './open-home.ts';
+import { withReading, withSession } from './open-home.ts';
 import { json, out, type Style, stylist, widthOf } from './output.ts';
 
 /** The options of `doctor`. */
@@ -25,20 +26,17 @@ export function doctor(
 ): Promise<Exit> {
   if (domain !== undefined) checkName('domain', domain);
   const { fix = false, sure = [] } = options;
-  return withSession(
-    call,
-    session =>
-      watched(call, session, options, async run => {
-        const examined = await examineHost(session, { domain, fix, sure }, run);
-        const exit = exitOf(examined);
-        return () => {
-          if (call.json) json(documentOf(examined, exit));
-          else tell(examined, stylist(process.stdout));
-          return exit;
-        };
-      }),
-    options.reason,
-  );
+  const examined = (session: Session) =>
+    watched(call, session, options, async run => {
+      const found = await examineHost(session, { domain, fix, sure }, run);
+      const exit = exitOf(found);
+      return () => {
+        if (call.json) json(documentOf(found, exit));
+        else tell(found, stylist(process.stdout));
+        return exit;
+      };
+    });
+  return fix ? withSession(call, examined, options.reason) : withReading(call, examined);
 }
 
 const exitOf = ({ findings }: Examined): Exit =>

@@ -18,7 +18,7 @@ import { domainText } from './domain-text.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { columns } from './format.ts';
 import type { Invocation } from './invocation.ts';
-import { withSession } from './open-home.ts';
+import { withReading, withSession } from './open-home.ts';
 import { json, out, stylist } from './output.ts';
 
 /** The options of the commands that wait for a domain. */
@@ -48,7 +48,7 @@ export async function domainAdd(call: Invocation, file: string): Promise<Exit> {
 
 /** `domsnap domain list`: every domain, and how it stands. */
 export function domainList(call: Invocation): Promise<Exit> {
-  return withSession(call, async session => {
+  return withReading(call, async session => {
     const domains = await Promise.all(
       session.catalog
         .domains()
@@ -84,7 +84,7 @@ export function domainList(call: Invocation): Promise<Exit> {
 
 /** `domsnap domain show`. */
 export function domainShow(call: Invocation, name: string): Promise<Exit> {
-  return withSession(call, async session => {
+  return withReading(call, async session => {
     const { domain, view } = await viewDomain(session, name);
     if (call.json) json({ ok: true, domain: domainJson(domain), view });
     else out(domainText(domain, view, stylist(process.stdout)));

@@ -13,5 +13,7 @@ export const EXIT = {
   attention: 5,
   /** Another operation has the domain. */
   busy: 6,
+  /** Done, but what there was to say of it could not be written. */
+  unwritten: 7,
 } as const;
 export type Exit = (typeof EXIT)[keyof typeof EXIT];

@@ -1,7 +1,12 @@
 import { dirname } from 'node:path';
 import { CommanderError } from 'commander';
 import { StepError } from '../engine/step.ts';
-import { DamagedError, HomeError, JournalFailedError, NoRoomError } from '../journal/home-error.ts';
+import {
+  DamagedError,
+  HomeError,
+  type HomeTrouble,
+  JournalFailedError,
+} from '../journal/home-error.ts';
 import { SubjectBusyError } from '../journal/port.ts';
 import { UnrecoveredError } from '../operations/recover.ts';
 import { BusyError } from '../operations/session.ts';
@@ -34,14 +39,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof SubjectBusyError) return busy(error);
   if (error instanceof DamagedError) return damaged(error);
   if (error instanceof JournalFailedError) return journalFailed(error);
-  if (error instanceof NoRoomError) {
-    const hint = 'make some megabytes of room there; then type it again';
-    return failure(EXIT.refused, 'no-space', error.message, hint);
-  }
-  if (error instanceof HomeError) {
-    const hint = 'name another folder by --home or DOMSNAP_HOME';
-    return failure(EXIT.refused, 'bad-home', error.message, hint);
-  }
+  if (error instanceof HomeError) return badHome(error);
   if (error instanceof Error && error.name === 'UnknownMachineError') {
     const hint = 'run the domsnap that began it, or a newer one; this one has not touched it';
     return failure(EXIT.attention, 'unknown-machine', error.message, hint);
@@ -124,6 +122,24 @@ function damaged({ message, path }: DamagedError): Failure {
     'written down in this journal alone.',
   ].join('\n');
   return failure(EXIT.attention, 'damaged-journal', message, hint, now);
+}
+
+const MENDS: Record<HomeTrouble, string> = {
+  'read-only': 'remount it writable',
+  'not-allowed': 'run as the user who owns it',
+  'not-a-folder': 'put a folder there',
+  newer: 'use the newer domsnap',
+  'no-room': 'make some megabytes of room there; then type it again',
+  other: 'see to what is wrong there',
+};
+
+/** Another home has no heads: a domain that is taken in again there would write into its bases. */
+function badHome({ message, trouble, holdsJournal }: HomeError): Failure {
+  const rest = holdsJournal
+    ? '; do not start its domains by hand meanwhile: to which images they write is written down in this home alone'
+    : ', or name another folder by --home or DOMSNAP_HOME';
+  const code = trouble === 'no-room' ? 'no-space' : 'bad-home';
+  return failure(EXIT.refused, code, message, `${MENDS[trouble]}${rest}`);
 }
 
 function journalFailed({ message, full }: JournalFailedError): Failure {

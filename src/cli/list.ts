@@ -6,7 +6,7 @@ import { typed } from '../plan/typed.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { age, columns } from './format.ts';
 import type { Invocation } from './invocation.ts';
-import { withSession } from './open-home.ts';
+import { withReading } from './open-home.ts';
 import { json, out, stylist } from './output.ts';
 import { sizesOf } from './sizes.ts';
 import { snapshotJson } from './snapshot-json.ts';
@@ -18,7 +18,7 @@ export function list(
   name: string | undefined,
   { tree }: { readonly tree?: true | undefined },
 ): Promise<Exit> {
-  return withSession(call, session => {
+  return withReading(call, session => {
     if (name !== undefined) listDomain(call, session, knownDomain(session, name));
     else if (tree) {
       for (const domain of session.catalog.domains()) listDomain(call, session, domain);

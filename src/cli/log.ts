@@ -1,3 +1,4 @@
+import { mayHoldJournal } from '../journal/home-trouble.ts';
 import type { Journal, JournalRecord, Operation } from '../journal/port.ts';
 import { knownDomain } from '../operations/known-domain.ts';
 import type { Session } from '../operations/session.ts';
@@ -8,7 +9,7 @@ import { columns, localTime } from './format.ts';
 import type { Invocation } from './invocation.ts';
 import { follow } from './log-follow.ts';
 import { recordText } from './log-record.ts';
-import { withSession } from './open-home.ts';
+import { withReading } from './open-home.ts';
 import { json, out, type Style, stylist } from './output.ts';
 
 const PAGE = 500;
@@ -25,11 +26,18 @@ export function log(
   domain: string | undefined,
   options: LogOptions,
 ): Promise<Exit> {
-  return withSession(call, async session => {
+  return withReading(call, async session => {
     const { operation: id } = options;
     const operation = id === undefined ? undefined : knownOperation(session, id);
     // A domain that was removed keeps its history: only one that never was is refused.
     if (domain !== undefined && listed(session, domain).length === 0) knownDomain(session, domain);
+    if (options.follow && !mayHoldJournal(call.home)) {
+      throw refuse(
+        'no-home',
+        `there is no journal in ${call.home} to follow`,
+        'name one by --home',
+      );
+    }
     if (options.follow) return follow(call, session.journal, { domain, operation });
     if (operation) showOperation(call, session.journal, operation);
     else showOperations(call, session, domain);
@@ -39,7 +47,7 @@ export function log(
 
 /** `domsnap log verify`: is the journal as it was written? */
 export function logVerify(call: Invocation): Promise<Exit> {
-  return withSession(call, ({ journal }) => {
+  return withReading(call, ({ journal }) => {
     const { records, faults } = journal.verify();
     const exit = faults.length === 0 ? EXIT.done : EXIT.attention;
     if (call.json) {
@@ -56,7 +64,7 @@ export function logVerify(call: Invocation): Promise<Exit> {
 
 /** `domsnap log export`: all records, oldest first, a JSON document a line. */
 export function logExport(call: Invocation): Promise<Exit> {
-  return withSession(call, ({ journal }) => {
+  return withReading(call, ({ journal }) => {
     for (let position = 0; ; ) {
       const page = journal.since(position, PAGE);
       for (const record of page) json(record);

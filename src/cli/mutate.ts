@@ -58,7 +58,7 @@ export async function watched(
   const progress: Progress = call.json ? jsonProgress() : peopleProgress();
   const seen = watch(session.journal, progress.sink);
   const signals: Interrupts = interrupts(() => seen, progress.sink);
-  const observer = await logged(call, session, seen.observer);
+  const { observer, close } = await logged(call, session, seen.observer);
   const run: RunOptions = {
     ...(wait === undefined ? {} : { waitMs: wait === true ? Infinity : wait * 1000 }),
     signal: signals.abort,
@@ -74,6 +74,7 @@ export async function watched(
   } finally {
     signals.settle();
     await progress.close();
+    await close();
   }
   return tell();
 }
@@ -99,13 +100,14 @@ async function logged(
   call: Invocation,
   { journal }: Session,
   shown: NonNullable<RunOptions['observer']>,
-): Promise<NonNullable<RunOptions['observer']>> {
-  if (!call.verbose && call.logFile === undefined) return shown;
+): Promise<{ observer: NonNullable<RunOptions['observer']>; close(): Promise<void> }> {
+  const unlogged = { observer: shown, close: async () => {} };
+  if (!call.verbose && call.logFile === undefined) return unlogged;
   const { logObserver, openLog } = await import('./log-writer.ts');
-  const log = openLog(call);
-  if (!log) return shown;
-  const written = logObserver(log, journal);
-  return {
+  const opened = openLog(call);
+  if (!opened) return unlogged;
+  const written = logObserver(opened.log, journal);
+  const observer: typeof shown = {
     planned: (plan, steps) => shown.planned?.(plan, steps),
     recorded(record, decision, atMs) {
       written.recorded?.(record, decision, atMs);
@@ -119,4 +121,5 @@ async function logged(
       shown.progressed?.(effect, progress);
     },
   };
+  return { observer, close: opened.close };
 }

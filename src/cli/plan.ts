@@ -7,14 +7,14 @@ import type { Command } from '../toolstacks/port.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { bytes, columns, duration, fill, shellWord } from './format.ts';
 import type { Invocation } from './invocation.ts';
-import { withSession } from './open-home.ts';
+import { withReading } from './open-home.ts';
 import { json, out, type Style, stylist, widthOf } from './output.ts';
 
 /** `domsnap plan …`: what would run, or why not. Touches nothing. */
 export function plan(call: Invocation, request: Request): Promise<Exit> {
   checkName('domain', request.domain);
   if (request.name !== undefined) checkName('snapshot', request.name);
-  return withSession(call, async session => {
+  return withReading(call, async session => {
     const planned = await planRequest(session, request);
     const exit = planned.plan.refusals.length > 0 ? EXIT.refused : EXIT.done;
     if (call.json) json(documentOf(planned.plan, planned.steps, exit));

@@ -24,7 +24,7 @@ import { examples } from './options.ts';
 const EXITS = `
 Exit codes:
   0 done   2 bad usage or input   3 refused, nothing touched   4 failed and rolled back
-  5 needs attention   6 busy   1 a bug in domsnap`;
+  5 needs attention   6 busy   7 done, but its output could not be written   1 a bug`;
 
 /** Asked by the completion scripts alone. */
 const COMPLETE = '__complete';

@@ -15,7 +15,9 @@ export function jsonProgress(): Progress {
   const writer = patientWriter(1);
   return {
     sink: event => writer.write(`${JSON.stringify(event)}\n`),
-    close: () => writer.drained(),
+    async close() {
+      await writer.drained();
+    },
   };
 }
 
@@ -23,6 +25,9 @@ export function jsonProgress(): Progress {
 export function peopleProgress(): Progress {
   return process.stderr.isTTY ? terminalProgress() : plainProgress();
 }
+
+/** A command whose messages nobody reads ends all the same. */
+const STILL_MS = 5_000;
 
 const PLAIN_PROGRESS_MS = 10_000;
 
@@ -43,7 +48,9 @@ function plainProgress(): Progress {
         writer.write(`${headLine(event, style)}\n`);
       }
     },
-    close: () => writer.drained(),
+    async close() {
+      await writer.drained(STILL_MS);
+    },
   };
 }
 
@@ -86,7 +93,7 @@ function terminalProgress(): Progress {
       clearInterval(timer);
       running = undefined;
       writer.write(CLEAR);
-      await writer.drained();
+      await writer.drained(STILL_MS);
     },
   };
 }

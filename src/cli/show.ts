@@ -9,7 +9,7 @@ import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { age, bytes, columns, localTime } from './format.ts';
 import type { Invocation } from './invocation.ts';
-import { withSession } from './open-home.ts';
+import { withReading } from './open-home.ts';
 import { json, out, type Style, stylist } from './output.ts';
 import { type Sizes, sizesOf } from './sizes.ts';
 import { snapshotJson } from './snapshot-json.ts';
@@ -30,7 +30,7 @@ interface Details {
 /** `domsnap show`: everything that is known of one snapshot. */
 export function show(call: Invocation, domainName: string, name: string): Promise<Exit> {
   checkName('snapshot', name);
-  return withSession(call, session => {
+  return withReading(call, session => {
     const details = detailsOf(session, domainName, name);
     if (call.json) json(documentOf(details));
     else out(textOf(details, stylist(process.stdout)));

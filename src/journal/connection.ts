@@ -1,10 +1,9 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { errcodeOf, isDamage } from './health.ts';
+import { errcodeOf, isDamage, outOfRoom } from './health.ts';
 import { DamagedError, JournalFailedError } from './home-error.ts';
 
 const SQLITE_READONLY = 8;
 const SQLITE_IOERR = 10;
-export const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 
 /** Connections that must not be closed, nor collected: to close the last one would write. */
@@ -16,8 +15,9 @@ export class Connection extends DatabaseSync {
   /** The first failure after which nothing that this process writes can be relied on. */
   #failure: Error | undefined;
 
-  constructor(path: string) {
-    super(path);
+  /** `how`: where the database is not simply the file at `path`, for reading and writing. */
+  constructor(path: string, how?: { readonly at: string | URL; readonly readOnly: boolean }) {
+    super(how?.at ?? path, { readOnly: how?.readOnly ?? false });
     this.#path = path;
   }
 
@@ -33,7 +33,7 @@ export class Connection extends DatabaseSync {
       this.#failure ??= new DamagedError(this.#path, (error as Error).message, { cause: error });
       return this.#failure;
     }
-    const full = code === SQLITE_FULL;
+    const full = outOfRoom(error);
     if (full || code === SQLITE_IOERR || code === SQLITE_READONLY || code === SQLITE_CANTOPEN) {
       this.#failure ??= new JournalFailedError(this.#path, full, error);
       return this.#failure;
@@ -69,7 +69,7 @@ function guarded(statement: StatementSync, fail: (error: unknown) => never): Sta
       try {
         return plain(...args);
       } catch (error) {
-        if ((errcodeOf(error) & 0xff) === SQLITE_FULL) throw error;
+        if (outOfRoom(error)) throw error;
         return fail(error);
       }
     };

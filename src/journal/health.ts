@@ -103,6 +103,22 @@ export function isDamage(error: unknown): boolean {
   );
 }
 
+const SQLITE_FULL = 13;
+/** The index of the log, a file in shared memory, could not be made as large as it must be. */
+const SQLITE_IOERR_SHMSIZE = 4874;
+
+/** Was there no space? What SQLite or the kernel refuses so has not been written, and may be tried again. */
+export function outOfRoom(error: unknown): boolean {
+  const code = errcodeOf(error);
+  const { code: name } = error as { code?: unknown };
+  return (
+    (code & 0xff) === SQLITE_FULL ||
+    code === SQLITE_IOERR_SHMSIZE ||
+    name === 'ENOSPC' ||
+    name === 'EDQUOT'
+  );
+}
+
 /** SQLite's extended result code; 0 for what is no error of SQLite. */
 export const errcodeOf = (error: unknown): number =>
   Number((error as { errcode?: unknown }).errcode ?? 0);

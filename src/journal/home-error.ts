@@ -1,6 +1,30 @@
+/** What keeps a home folder from being used, as far as it is known. */
+export type HomeTrouble =
+  | 'read-only'
+  | 'not-allowed'
+  | 'not-a-folder'
+  | 'newer'
+  | 'no-room'
+  | 'other';
+
 /** The home folder cannot be used; nothing was changed in it. */
 export class HomeError extends Error {
   override readonly name: string = 'HomeError';
+  readonly trouble: HomeTrouble;
+  /** A journal is there, or may be: another home does not know on which images its domains belong. */
+  readonly holdsJournal: boolean;
+
+  constructor(
+    message: string,
+    options: ErrorOptions & {
+      readonly trouble?: HomeTrouble;
+      readonly holdsJournal: boolean;
+    },
+  ) {
+    super(message, options);
+    this.trouble = options.trouble ?? 'other';
+    this.holdsJournal = options.holdsJournal;
+  }
 }
 
 /**
@@ -13,7 +37,7 @@ export class DamagedError extends HomeError {
   readonly path: string;
 
   constructor(path: string, what: string, options?: ErrorOptions) {
-    super(`the journal ${path} is damaged: ${what}`, options);
+    super(`the journal ${path} is damaged: ${what}`, { ...options, holdsJournal: true });
     this.path = path;
   }
 }
@@ -21,6 +45,11 @@ export class DamagedError extends HomeError {
 /** So little room is left for the journal that no new operation may begin. Nothing was touched. */
 export class NoRoomError extends HomeError {
   override readonly name = 'NoRoomError';
+
+  constructor(home: string, options: ErrorOptions & { readonly holdsJournal: boolean }) {
+    const message = `there is no room for the journal in the home folder ${home}`;
+    super(message, { ...options, trouble: 'no-room' });
+  }
 }
 
 /**

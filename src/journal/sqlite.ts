@@ -57,8 +57,7 @@ export function sqliteJournal(database: Database, projection: Projection): Journ
 
   return {
     open(operation, first, changes) {
-      database.mustHaveRoom();
-      return transaction(true, () => {
+      return database.begin(() => {
         const holder = statement.holder.get(operation.subject) as Row | undefined;
         if (holder) throw new SubjectBusyError(operationOf(holder));
         const { id, subject, caseId, caseVersion, status, openedAt, closedAt } = operation;
@@ -75,7 +74,7 @@ export function sqliteJournal(database: Database, projection: Projection): Journ
       if (closed) database.tidy();
       return linked;
     },
-    note: change => transaction(true, change),
+    note: change => database.begin(change),
     operation(id) {
       const row = statement.operation.get(id) as Row | undefined;
       return row && operationOf(row);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -158,10 +158,38 @@ describe('a home folder', () => {
     chmodSync(here.path('sealed'), 0o500);
     // Root may write anywhere but where nothing can be made at all.
     const useless = process.getuid?.() === 0 ? '/sys/domsnap' : home;
-    const { exit, stderr } = await here.run(['list', '--home', useless]);
+    const { exit, stderr } = await here.run(['gc', '--home', useless]);
     expect(exit, stderr).toBe(3);
     expect(stderr).toContain(useless);
     expect(stderr).toContain('DOMSNAP_HOME');
+  });
+
+  test('that is a file is refused as such', async () => {
+    const here = place();
+    writeFileSync(here.path('file'), '');
+    for (const args of ['list --home file', 'gc --home file', 'gc --home file/home']) {
+      const [command = '', option = '', home = ''] = args.split(' ');
+      const { exit, stderr } = await here.run([command, option, here.path(home)]);
+      expect({ args, exit }, stderr).toEqual({ args, exit: 3 });
+      expect(stderr).toContain('not a folder');
+    }
+  });
+
+  test('that is not there is made by no command that only reads', async () => {
+    const here = place();
+    const reading = ['list', 'list --tree', 'log', 'log verify', 'log export', 'doctor'];
+    for (const command of [...reading, 'domain list']) {
+      const { exit, stderr } = await here.run(command.split(' '));
+      expect({ command, exit, stderr }).toEqual({
+        command,
+        exit: 0,
+        stderr: `domsnap: ${here.home} holds no journal yet\n`,
+      });
+    }
+    for (const command of ['list web1', 'show web1 s1', 'plan create web1', 'log --follow']) {
+      expect((await here.run(command.split(' '))).exit, command).toBe(3);
+    }
+    expect(existsSync(here.home)).toBe(false);
   });
 
   test('of a newer domsnap is refused, and not changed', async () => {
@@ -174,6 +202,9 @@ describe('a home folder', () => {
     const { error } = FailureJson.parse(JSON.parse(stdout));
     expect(error.code).toBe('bad-home');
     expect(error.message).toContain('schema 99');
+    // In another home a domain would be started on its bases.
+    expect(error.hint).toContain('use the newer domsnap; do not start its domains by hand');
+    expect(error.hint).not.toContain('--home');
     const after = new DatabaseSync(`${here.home}/domsnap.db`);
     expect(after.prepare('SELECT count(*) AS n FROM operation').get()).toEqual({ n: 0 });
     expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: 99 });

@@ -1,30 +1,16 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { inNamespace } from './small-disk.ts';
 
 const SCRIPT = new URL('failing-disk.ts', import.meta.url).pathname;
 
-/**
- * Run the script in a mount namespace of its own, which goes with it: `setUp` makes `$1` a home on a disk
- * that fails. Whoever is not root becomes it in a user namespace of their own (unshare --map-root-user).
- */
+/** Run the script in a home that is a disk of its own, one that fails. */
 function onDisk(mode: string, setUp: string): Record<string, unknown> {
   const folder = mkdtempSync(join(tmpdir(), 'domsnap-disk-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const script = `set -e; ${setUp}; shift; "$@"`;
-  const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
-  const command = [process.execPath, SCRIPT, folder, mode];
-  const { status, stdout, stderr, error } = spawnSync(
-    'unshare',
-    [...asRoot, '--mount', 'sh', '-c', script, 'sh', folder, ...command],
-    { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } },
-  );
-  if (status === 0) return JSON.parse(stdout) as Record<string, unknown>;
-  throw new Error(
-    `this test needs to mount a file system of its own, as root or in a user namespace: ${error?.message ?? stderr}`,
-  );
+  return inNamespace(folder, setUp, SCRIPT, [mode]) as Record<string, unknown>;
 }
 
 const SMALL = 'mount -t tmpfs -o size=8m,mode=700 tmpfs "$1"';
