@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FailureJson } from '../../src/cli/schema.ts';
+import { CLI } from '../command-line.ts';
 import { type Place, place, placeWithDomain } from './domsnap.ts';
 
 describe('a command line that makes no sense ends with 2, names what is wrong, and touches nothing', () => {
@@ -48,9 +49,8 @@ describe('a command line that makes no sense ends with 2, names what is wrong, a
 
 test('a name that is not UTF-8 is refused, since Node would turn it into another one', async () => {
   const here = await placeWithDomain();
-  const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
   const script = '"$0" "$1" --home "$2" create web1 "$(printf \'bad\\377name\')"';
-  const words = ['-c', script, process.execPath, main, here.home];
+  const words = ['-c', script, process.execPath, CLI, here.home];
   const { status, stderr } = spawnSync('sh', words, { encoding: 'utf8' });
   expect(status, stderr).toBe(2);
   expect(stderr).toContain('is not valid UTF-8');

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
 import { openDatabase } from '../../src/journal/database.ts';
-
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+import { CLI } from '../command-line.ts';
 
 /** How a command ended. */
 export interface Ran {
@@ -105,7 +104,7 @@ const rawCrash = (env: Readonly<Record<string, string>>): Record<string, string>
 
 /** Run the real command. */
 function launch(args: readonly string[], env: Readonly<Record<string, string>>): Running {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [CLI, ...args], {
     env: { ...process.env, DOMSNAP_HOME: '', ...rawCrash(env), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

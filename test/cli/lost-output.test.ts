@@ -3,9 +3,8 @@ import { closeSync, constants, openSync, readFileSync, readSync, writeSync } fro
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { patientWriter } from '../../src/cli/patient-writer.ts';
+import { CLI } from '../command-line.ts';
 import { type Place, place, placeWithDomain } from './domsnap.ts';
-
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 
 /** Run the real command with a descriptor of ours for its stdout or stderr. */
 async function runTo(
@@ -14,7 +13,7 @@ async function runTo(
   { stdout, stderr }: { stdout?: number; stderr?: number },
   env: Record<string, string> = {},
 ) {
-  const child = spawn(process.execPath, [MAIN, '--home', here.home, ...line.split(' ')], {
+  const child = spawn(process.execPath, [CLI, '--home', here.home, ...line.split(' ')], {
     env: { ...process.env, NO_COLOR: '1', ...env },
     stdio: ['ignore', stdout ?? 'pipe', stderr ?? 'pipe'],
   });
@@ -99,7 +98,7 @@ test.each(['', '--json '])(
 test('a reader that goes away is no failure', async () => {
   const here = await placeWithDomain();
   const shell = `"$0" "$@" | true; exit "\${PIPESTATUS[0]}"`;
-  const args = ['-c', shell, process.execPath, MAIN, '--home', here.home, 'create', 'web1', 's1'];
+  const args = ['-c', shell, process.execPath, CLI, '--home', here.home, 'create', 'web1', 's1'];
   expect(spawnSync('bash', args).status).toBe(0);
 });
 

@@ -129,8 +129,8 @@ describe('G. devices, firmware, saved memory', () => {
     const request = { operation: 'create', domain: DOMAIN, name: 's1' } as const;
     const refused = draftCreate(request, facts).refusals.map(({ message }) => message);
     expect(refused.join('\n')).toMatch(/overlay beside it.*\n.*its memory would be saved/);
-    const none = draftCreate({ ...request, memory: 'none', disk: { vda: 'none' } }, facts);
-    expect(none.refusals).toEqual([]);
+    const none = { ...request, memory: 'none', disk: { vda: 'none' } } as const;
+    expect(() => draftCreate(none, facts)).toThrow('holds nothing');
   });
 
   test('F73 F74: a device more than when the memory was saved refuses the revert, the guest runs on', async () => {

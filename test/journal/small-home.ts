@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { CLI } from '../command-line.ts';
 
 // Run as a process of its own, in a mount namespace where `FOLDER/home` is a small disk of its own and
 // the domain `web1` (off) is known: `small-home.ts FOLDER STORY`. Says what came of it, as JSON.
 const [, , folder = '', story = ''] = process.argv;
 const home = join(folder, 'home');
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 
 /** Take all the room that there is, also what an end of a command has just given back. */
 function fill(): void {
@@ -31,7 +31,7 @@ const ballastBytes = (): number =>
 function run(line: string, env: Record<string, string> = {}): object {
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
-    [MAIN, '--home', home, ...line.split(' ')],
+    [CLI, '--home', home, ...line.split(' ')],
     { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1', DOMSNAP_WATCHDOG: 'off', ...env } },
   );
   return { exit: status ?? signal, stdout, stderr, ballastBytes: ballastBytes() };

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Place, placeWithDomain, type Ran } from '../cli/domsnap.ts';
+import { CLI } from '../command-line.ts';
 
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 
@@ -132,7 +132,7 @@ describe.skipIf(!isRoot)('a second user on the host', () => {
   ])('is refused by domsnap $args, which says why and shows nothing', async ({ args }) => {
     if (!reachable) return;
     const before = here.fingerprint();
-    const { exit, stdout, stderr } = await asNobody([MAIN, '--home', here.home, ...args]);
+    const { exit, stdout, stderr } = await asNobody([CLI, '--home', here.home, ...args]);
     expect({ exit, stdout }, stderr).toEqual({ exit: 3, stdout: '' });
     expect(stderr).toContain(here.home);
     expect(stderr).not.toContain('s1.');

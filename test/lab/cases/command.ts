@@ -1,9 +1,6 @@
 import { spawn } from 'node:child_process';
+import { CLI } from '../../command-line.ts';
 import type { World } from './harness.ts';
-
-/** From source; a campaign that says so plays the built command, which starts in half the time. */
-const CLI =
-  process.env.DOMSNAP_CLI ?? new URL('../../../src/cli/main.ts', import.meta.url).pathname;
 
 /** How a command ended. */
 export interface Exit {
