@@ -14,7 +14,8 @@ export async function lockHeld(lock: string, log: CallSink): Promise<boolean> {
   const conflict = String(lockConflictExit);
   const { exitCode } = await run(
     ['flock', '--shared', '--nonblock', '--conflict-exit-code', conflict, lock, 'true'],
-    { timeoutMs: 5000, log, okExits: [0, lockConflictExit] },
+    // Behind a tool that Ctrl-C has ended, the question has to be answered all the same.
+    { timeoutMs: 5000, log, okExits: [0, lockConflictExit], ownSession: true },
   );
   return exitCode === lockConflictExit;
 }

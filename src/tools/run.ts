@@ -20,6 +20,8 @@ export type RunOptions = {
    * death do not end it, `signal` and `timeoutMs` do.
    */
   readonly lock?: string | undefined;
+  /** In a session of its own also without a lock: what a terminal sends to all at work does not reach it. */
+  readonly ownSession?: boolean | undefined;
   readonly input?: string | undefined;
   readonly cwd?: string | undefined;
   /** Exit codes that are answers and no failures; default 0 only. */
@@ -71,7 +73,7 @@ export async function run(argv: Argv, options: RunOptions): Promise<RunResult> {
     timeout: options.timeoutMs,
     forceKillAfterDelay: killAfterMs,
     maxBuffer,
-    detached: options.lock !== undefined,
+    detached: options.lock !== undefined || options.ownSession === true,
     ...(options.lock === undefined ? {} : { cleanup: false }),
     ...(options.signal ? { cancelSignal: options.signal } : {}),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -177,3 +177,10 @@ test('a process that took over the pid of the one meant is left alone', async ()
   await terminate(process.pid, ticks + 1, { graceMs: 100, log: quiet });
   expect(processAlive(process.pid, ticks)).toBe(true);
 });
+
+test('a session of its own is one that the terminal’s signals do not reach', async () => {
+  const session = async (ownSession: boolean) =>
+    (await run(['cut', '-d ', '-f6', '/proc/self/stat'], { ...limits, ownSession })).stdout;
+  expect(await session(false)).not.toBe(await session(true));
+  expect(await session(false)).toBe(await session(false));
+});
