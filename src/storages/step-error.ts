@@ -1,13 +1,15 @@
 import { StepError } from '../engine/step.ts';
+import { unnamedFileError } from '../tools/file-errors.ts';
 import { ToolError } from '../tools/tool-error.ts';
 
 /**
  * What a failed tool means to a step that works on an image. Codes: `in-use` (another process has the
  * image open), `busy` (a tool of an earlier life is still at work), `no-space`, `missing`, `exists`,
  * `permission`, `bad-image` (a header that nobody should follow), `tool-missing`, `timeout`,
- * `aborted`, `tool-failed`. What is no ToolError is a bug, and is returned as it is.
+ * `aborted`, `tool-failed`. What is no error of a tool or a file system is a bug, and is returned as it is.
  */
-export function imageError(cause: unknown): unknown {
+export function imageError(error: unknown): unknown {
+  const cause = unnamedFileError(error) ?? error;
   if (!(cause instanceof ToolError)) return cause;
   const { code, retryable } = meaningOf(cause);
   return new StepError(code, cause.message, { cause, retryable });

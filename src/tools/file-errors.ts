@@ -10,10 +10,17 @@ const codeOfErrno: { readonly [errno: string]: ToolErrorCode } = {
 /** The ToolError for a failed file operation; `errno` is in its detail (`ENOSPC`, `EEXIST`, …). */
 export function fileError(operation: string, path: string, cause: unknown): ToolError {
   if (cause instanceof ToolError) return cause;
-  const errno = errnoOf(cause) ?? 'unknown';
+  const errno = errnoOf(cause) || 'unknown';
   const detail = { operation, path, errno };
   const message = `${operation} ${path}: ${errno}`;
   return new ToolError('file', codeOfErrno[errno] ?? 'failed', message, detail, cause);
+}
+
+/** The ToolError for an error of the file system that nobody has named: a disk may fail anywhere, and that is no bug. */
+export function unnamedFileError(error: unknown): ToolError | undefined {
+  if (!(error instanceof Error) || !('syscall' in error)) return undefined;
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  return fileError(String(syscall), String(path ?? ''), error);
 }
 
 /** Runs one file operation, logged as a tool call, its failure turned into a ToolError. */

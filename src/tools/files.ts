@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, unlinkSync } from 'node:fs';
 import {
   chmod,
   type FileHandle,
@@ -12,8 +12,8 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { CallSink } from './call-log.ts';
-import { fileCall } from './file-errors.ts';
-import { ToolError } from './tool-error.ts';
+import { fileCall, fileError } from './file-errors.ts';
+import { errnoOf, ToolError } from './tool-error.ts';
 
 // Every function here throws ToolError: `missing` (the file or its folder), or `failed` with
 // `detail.errno` (`EEXIST`, `ENOSPC`, `EXDEV`, `EACCES`, …). After a failed fsync nobody may try
@@ -173,4 +173,14 @@ async function mustNotExist(path: string): Promise<void> {
   if (found === undefined) return;
   const detail = { operation: 'move', path, errno: 'EEXIST' };
   throw new ToolError('file', 'failed', `${path} exists and is not overwritten`, detail);
+}
+
+/** Removes a file that need not be there. Throws ToolError. */
+export function removeIfThere(path: string): void {
+  try {
+    // Node's rmSync cannot name the error of a read-only file system (24.21: code '', errno -4094).
+    unlinkSync(path);
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw fileError('remove', path, cause);
+  }
 }

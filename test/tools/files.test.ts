@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { asStep } from '../../src/storages/step-error.ts';
 import type { ToolCall } from '../../src/tools/call-log.ts';
 import { spawnDaemon } from '../../src/tools/daemon.ts';
 import {
@@ -32,9 +33,11 @@ import {
   makeFolder,
   moveDurably,
   removeDurably,
+  removeIfThere,
   replaceFile,
   writeExclusive,
 } from '../../src/tools/files.ts';
+import { ToolError } from '../../src/tools/tool-error.ts';
 import { failureOf } from './failure.ts';
 import { tempFolder } from './temp-folder.ts';
 
@@ -181,4 +184,15 @@ test('the owner of another file is taken over', async () => {
   chownSync(like, 12, 34);
   await chownLike(path, like, quiet);
   expect(await ownerOf(path)).toMatchObject({ uid: 12, gid: 34 });
+});
+
+test('what is not there is removed already; what cannot be is a tool’s error', () => {
+  const path = tempFolder();
+  removeIfThere(join(path, 'nothing'));
+  expect(() => removeIfThere(path)).toThrow(ToolError);
+});
+
+test('an error of the file system that nobody has named is no bug', async () => {
+  const lost = asStep(async () => readFileSync('/nowhere/at/all'));
+  await expect(lost).rejects.toMatchObject({ name: 'StepError', code: 'missing' });
 });

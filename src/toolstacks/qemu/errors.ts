@@ -1,8 +1,10 @@
 import { StepError } from '../../engine/step.ts';
+import { unnamedFileError } from '../../tools/file-errors.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 
-/** The StepError that a tool's error comes to; any other error is a bug, and given back as it is. */
-export function stepError(error: unknown): unknown {
+/** The StepError that an error of a tool or a file system comes to; any other error is a bug, and given back as it is. */
+export function stepError(cause: unknown): unknown {
+  const error = unnamedFileError(cause) ?? cause;
   if (!(error instanceof ToolError)) return error;
   if (error.tool === 'qmp') return monitorError(error);
   if (error.tool === 'agent') return agentError(error);

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fileError } from '../../tools/file-errors.ts';
+import { removeIfThere } from '../../tools/files.ts';
 
 const process = z.object({ pid: z.number(), startTicks: z.number() });
 
@@ -71,7 +72,7 @@ export class Notes {
     const content = { ...this.read(), ...change };
     try {
       if (Object.values(content).every(part => part === undefined)) {
-        rmSync(path, { force: true });
+        removeIfThere(path);
         return;
       }
       this.prepareFolder();

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileError } from '../../tools/file-errors.ts';
+import { removeIfThere } from '../../tools/files.ts';
 
 // Saved memory goes through a shell that QEMU starts, since `exec:` is what QEMU 7.2 has that writes
 // to a file and outlives us. What the shell is to do is fixed; only quoted paths vary.
@@ -52,8 +53,8 @@ export function readReport(path: string): SinkReport {
  */
 export function emptyReport(path: string): void {
   const report = reportPath(path);
+  removeIfThere(report);
   try {
-    rmSync(report, { force: true });
     writeFileSync(report, '', { mode: 0o600, flag: 'wx' });
   } catch (cause) {
     throw fileError('create-exclusive', report, cause);
@@ -61,5 +62,5 @@ export function emptyReport(path: string): void {
 }
 
 export function removeReport(path: string): void {
-  rmSync(reportPath(path), { force: true });
+  removeIfThere(reportPath(path));
 }
