@@ -58,7 +58,7 @@ export async function survey(
     ...snapshots.flatMap(({ disks }) => disks.map(({ image }) => image)),
   ];
   for (const root of roots) await walk(sources, root, images, unreadable);
-  const paths = [...images.keys(), ...roots.map(({ path }) => path)];
+  const paths = new Set([...images.keys(), ...roots.map(({ path }) => path)]);
   return {
     at,
     operation,
@@ -67,7 +67,7 @@ export async function survey(
     view,
     images,
     unreadable,
-    free: await freeSpace(store, new Set(paths.map(dirname))),
+    free: await freeSpace(store, new Set([...paths].map(path => dirname(path)))),
     memoryFiles: await memoryFiles(sources, snapshots),
     holders: view.runState === 'off' ? await holders(store, domain) : new Map(),
     usedElsewhere: await otherUses(sources, domain, paths, ask.everywhere ?? false),

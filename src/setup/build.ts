@@ -15,4 +15,4 @@ rmSync(join(root, 'dist'), { recursive: true, force: true });
 const compiler = join(root, 'node_modules/.bin/tsc');
 const project = join(root, 'src/setup/tsconfig.json');
 await run([compiler, '--project', project], { timeoutMs: 180_000, log() {}, cwd: root });
-await bundleCommandLine();
+await bundleCommandLine(join(root, 'dist/cli'));

@@ -29,13 +29,11 @@ const unreadBuiltins: Plugin = {
       : null,
 };
 
-/** Write the command line to `dist/cli/` (1 s), in place of what lies there. */
-export async function bundleCommandLine(): Promise<void> {
-  const root = new URL('../..', import.meta.url).pathname;
-  const folder = join(root, 'dist/cli');
+/** Write the command line to a folder of its own (1 s), in place of what lies there. */
+export async function bundleCommandLine(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   const bundle = await rolldown({
-    input: { main: join(root, 'src/cli/main.ts') },
+    input: { main: new URL('../cli/main.ts', import.meta.url).pathname },
     platform: 'node',
     // Packages that carry their own data, and are needed for a picture or a lab alone.
     external: ['@hpcc-js/wasm-graphviz'],

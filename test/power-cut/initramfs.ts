@@ -2,9 +2,9 @@ import { mkdtempSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { rolldown } from 'rolldown';
 import { type ArchiveEntry, cpioArchive } from '../../src/lab/cpio.ts';
 import type { Kit } from '../../src/lab/kit.ts';
+import { bundleCommandLine } from '../../src/setup/bundle-command-line.ts';
 import { initScript, sessionScript } from './init-script.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -35,24 +35,11 @@ export async function initramfs(
   await writeFile(path, cpioArchive(entries));
 }
 
-/** The command line, as `src/setup/build.ts` bundles it, without touching what was built before. */
+/** The command line as it is published, without touching what was built before. */
 async function commandLine(): Promise<ReadonlyMap<string, Buffer>> {
   const folder = mkdtempSync(join(tmpdir(), 'domsnap-bundle-'));
   try {
-    const bundle = await rolldown({
-      input: { main: join(ROOT, 'src/cli/main.ts') },
-      platform: 'node',
-      external: ['@hpcc-js/wasm-graphviz'],
-      logLevel: 'silent',
-    });
-    await bundle.write({
-      dir: folder,
-      format: 'esm',
-      minify: true,
-      entryFileNames: '[name].js',
-      chunkFileNames: '[name]-[hash].js',
-    });
-    await bundle.close();
+    await bundleCommandLine(folder);
     const files = new Map<string, Buffer>();
     for (const name of await readdir(folder)) files.set(name, await readFile(join(folder, name)));
     return files;
