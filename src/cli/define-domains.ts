@@ -36,15 +36,21 @@ A domain file:
 const domainAdd = () =>
   new Command('add')
     .description('take a domain in, or its changed file up')
-    .argument('<file>', 'a domain file (YAML)')
+    .argument('[file]', 'a domain file (YAML)')
+    .option('--libvirt <name>', 'a domain that virsh knows, by its name; needs no file')
+    .option('--connect <uri>', 'the libvirt to ask, as for virsh --connect')
     .addHelpText('after', FILE_HELP)
     .addHelpText(
       'after',
-      examples(['domsnap domain add web1.yaml', 'checks the file and the disks']),
+      examples(
+        ['domsnap domain add web1.yaml', 'checks the file and the disks'],
+        ['domsnap domain add --libvirt web1', 'one that libvirt looks after'],
+      ),
     )
-    .action(async (file, _options, command) => {
-      const { domainAdd } = await import('./domain.ts');
-      process.exitCode = await domainAdd(callOf(command), file);
+    .action(async (file, options, command) => {
+      const domain = await import('./domain.ts');
+      const call = callOf(command);
+      process.exitCode = await domain.domainAdd(call, { file, ...options });
     });
 
 const domainList = () =>

@@ -9,6 +9,7 @@ import {
   viewDomain,
 } from '../operations/domains.ts';
 import type { Session, Waiting } from '../operations/session.ts';
+import { toRefusal } from '../operations/to-refusal.ts';
 import { misused } from '../plan/refusal.ts';
 import { typed } from '../plan/typed.ts';
 import type { DomainView } from '../toolstacks/port.ts';
@@ -27,8 +28,25 @@ export interface DomainOptions {
   readonly paused?: true | undefined;
 }
 
-/** `domsnap domain add FILE`. */
-export async function domainAdd(call: Invocation, file: string): Promise<Exit> {
+/** What `domsnap domain add` is told: a file, or where else the domain is known. */
+export interface AddOptions {
+  readonly file?: string | undefined;
+  readonly libvirt?: string | undefined;
+  readonly connect?: string | undefined;
+}
+
+/** `domsnap domain add FILE`, `domsnap domain add --libvirt NAME`. */
+export function domainAdd(call: Invocation, options: AddOptions): Promise<Exit> {
+  const { file, libvirt, connect } = options;
+  if (file !== undefined && libvirt === undefined && connect === undefined) {
+    return addFile(call, file);
+  }
+  if (file === undefined && libvirt !== undefined) return addLibvirt(call, libvirt, connect);
+  const hint = "'domsnap domain add FILE' or 'domsnap domain add --libvirt NAME'";
+  throw misused('bad-arguments', 'name a domain file, or a domain of libvirt', hint);
+}
+
+async function addFile(call: Invocation, file: string): Promise<Exit> {
   const config = parseDomainFile(await textOf(file), dirname(resolve(file)));
   return withSession(call, async session => {
     const disks = config.disks.map(({ device, path, format }) => ({
@@ -41,6 +59,27 @@ export async function domainAdd(call: Invocation, file: string): Promise<Exit> {
     else {
       const what = updated ? 'taken up again, with its heads and snapshots' : 'added';
       out(`${config.name} is ${what}; ${typed('domain', 'start', config.name)} runs it`);
+    }
+    return EXIT.done;
+  });
+}
+
+async function addLibvirt(
+  call: Invocation,
+  name: string,
+  connect: string | undefined,
+): Promise<Exit> {
+  const { discoverDomain } = await import('../toolstacks/libvirt/discover.ts');
+  const { config, disks, others } = await toRefusal(() => discoverDomain(name, connect));
+  return withSession(call, async session => {
+    const heads = disks.map(({ device, volume }) => ({ device, head: volume }));
+    const added = { name, toolstack: 'libvirt' as const, config, disks: heads };
+    const { domain, updated } = await addDomain(session, added);
+    if (call.json) json({ ok: true, domain: domainJson(domain), updated, others });
+    else {
+      const what = updated ? 'taken up again, with its heads and snapshots' : 'added';
+      out(`${name} is ${what}; ${typed('create', name)} takes a snapshot of it`);
+      for (const { device, why } of others) out(`  ${device} is in no snapshot: ${why}`);
     }
     return EXIT.done;
   });
@@ -135,9 +174,9 @@ interface HeadLeft {
 }
 
 function headsLeft({ config, disks }: Domain): HeadLeft[] {
-  const { disks: named } = config as unknown as Pick<QemuDomainConfig, 'disks'>;
+  const { disks: named } = config as unknown as Partial<Pick<QemuDomainConfig, 'disks'>>;
   return disks.map(({ device, head: { path, format } }) => {
-    const inFile = named.find(disk => disk.device === device)?.path ?? null;
+    const inFile = !named ? path : (named.find(disk => disk.device === device)?.path ?? null);
     return { device, path, format, inFile };
   });
 }

@@ -122,7 +122,8 @@ export function commonRefusals({ domain, view, unreadable, holders, ...rest }: S
   for (const { device, head } of domain.disks) {
     const live = view.disks.find(disk => disk.device === device);
     const writesTo = live?.chain[0]?.path;
-    if (view.runState !== 'off' && writesTo !== head.path) {
+    // A domain that is off may have no configuration to say it.
+    if ((live || view.runState !== 'off') && writesTo !== head.path) {
       say(
         'stale-head',
         `${device} of ${domain.name} writes to ${writesTo ?? 'no image'}, but is recorded on ${head.path}`,

@@ -13,6 +13,10 @@ export const discardOverlays = ({ images, toolstack }: Host) =>
       if (volumes.length === 0) return { output: {} };
       if ((await toolstack.runState(context)) !== 'off') {
         await toolstack.perform({ do: 'detachVolumes', volumes }, context);
+      } else {
+        // Its next start must not look for what goes now.
+        const heads = disks.map(({ device, head }) => ({ device, volume: head }));
+        await toolstack.perform({ do: 'configureHeads', heads }, context);
       }
       for (const { path } of volumes) {
         await images.perform({ do: 'trash', path, operation: context.operation }, context);

@@ -3,16 +3,23 @@ import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CaseInput } from './input.ts';
 
 /** Record which image each disk writes to from now on, and which images hold the snapshots that stay. */
-export const recordHeads = ({ catalog }: Host) =>
+export const recordHeads = ({ catalog, toolstack }: Host) =>
   hostStep({
     input: CaseInput,
     output: Nothing,
     probe: alwaysAgain,
-    async act(input) {
+    async act(input, context) {
+      await toolstack.perform(configuration(input), context);
       const heads = headsChange(catalog, input.domain, headsAfter(input));
       return { output: {}, changes: [heads, ...imagesAfter(catalog, input)] };
     },
+    preview: input => toolstack.preview(configuration(input)),
   });
+
+const configuration = (input: CaseInput) => ({
+  do: 'configureHeads' as const,
+  heads: headsAfter(input).map(({ device, head }) => ({ device, volume: head })),
+});
 
 /** The record of new heads; disks that are not among them keep theirs. */
 export function headsChange(

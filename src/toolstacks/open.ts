@@ -13,19 +13,25 @@ export interface ToolstackOptions {
 
 /** Open the toolstack of a domain. Connects to nothing yet. */
 export async function openToolstack(domain: Domain, options: ToolstackOptions): Promise<Toolstack> {
-  if (domain.toolstack !== 'qemu') {
-    throw new Error(`this domsnap has no toolstack ${domain.toolstack}`);
+  const { home, clock } = options;
+  const heads = () => {
+    const { disks } = options.domain();
+    // A changed domain file is looked at before it is taken up: the catalog lacks what it adds.
+    const added = domain.disks.filter(({ device }) => !disks.some(one => one.device === device));
+    return [...disks, ...added];
+  };
+  switch (domain.toolstack) {
+    case 'qemu': {
+      const { QemuDomainConfig } = await import('./qemu/domain-config.ts');
+      const { qemuToolstack } = await import('./qemu/toolstack.ts');
+      return qemuToolstack(QemuDomainConfig.parse(domain.config), { home, clock, heads });
+    }
+    case 'libvirt': {
+      const { LibvirtDomainConfig } = await import('./libvirt/domain-config.ts');
+      const { libvirtToolstack } = await import('./libvirt/toolstack.ts');
+      return libvirtToolstack(LibvirtDomainConfig.parse(domain.config), { home, clock, heads });
+    }
+    case 'xen':
+      throw new Error('this domsnap has no toolstack xen');
   }
-  const { QemuDomainConfig } = await import('./qemu/domain-config.ts');
-  const { qemuToolstack } = await import('./qemu/toolstack.ts');
-  return qemuToolstack(QemuDomainConfig.parse(domain.config), {
-    home: options.home,
-    clock: options.clock,
-    heads: () => {
-      const { disks } = options.domain();
-      // A changed domain file is looked at before it is taken up: the catalog lacks what it adds.
-      const added = domain.disks.filter(({ device }) => !disks.some(one => one.device === device));
-      return [...disks, ...added];
-    },
-  });
 }

@@ -37,7 +37,7 @@ export interface DomainView {
   readonly runState: RunState;
   /** The toolstack's own word for the state, for people. */
   readonly rawState: string;
-  /** Empty while the domain is off: then the images' headers are the truth. */
+  /** While the domain is off, what its configuration names, if it has one: the headers tell the rest. */
   readonly disks: readonly LiveDisk[];
   /** Disks that the guest may write to and that the domain was not described with: no snapshot has them. */
   readonly strangeDisks: readonly string[];
@@ -113,6 +113,8 @@ export type DomainDeed =
   /** Forget the jobs of those that have gone over, and close the images that they left. */
   | { readonly do: 'closeMerges'; readonly merges: readonly Merge[] }
   | { readonly do: 'cancelMerges'; readonly jobs: readonly string[] }
+  /** Have the domain's configuration, where its toolstack keeps one, name these heads for its next start. */
+  | { readonly do: 'configureHeads'; readonly heads: readonly Overlay[] }
   | { readonly do: 'stop' }
   | { readonly do: 'start'; readonly heads: readonly Overlay[]; readonly paused: boolean }
   /** Start with saved memory, standing still. Refuses another device tree than the digest's. */

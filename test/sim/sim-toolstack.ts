@@ -157,6 +157,8 @@ async function perform(life: Life, deed: DomainDeed, context: CallContext): Prom
       return await closeMerges(life, deed.merges, context);
     case 'cancelMerges':
       return await cancelMerges(life, deed.jobs, context);
+    case 'configureHeads':
+      return {};
     case 'stop':
       world.process = null;
       await life.moment(deed.do, context);

@@ -3,7 +3,7 @@ import { StepError } from '../../engine/step.ts';
 import { connectAgent, type GuestAgent } from '../../tools/guest-agent.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import type { CallContext } from '../port.ts';
-import type { Life } from './life.ts';
+import type { QemuLife } from './life.ts';
 
 /** An agent that lives answers at once; one that is not there never does. */
 const SYNC_MS = 3_000;
@@ -11,7 +11,7 @@ const SYNC_MS = 3_000;
 const COMMAND_MS = 60_000;
 
 /** Freeze all file systems of the guest. Throws `no-agent` where nothing was sent. */
-export async function freeze(life: Life, context: CallContext): Promise<Json> {
+export async function freeze(life: QemuLife, context: CallContext): Promise<Json> {
   return withAgent(life, context, async agent => {
     // An earlier life froze and did not learn how many: only a fresh freeze says.
     if ((await agent.fsfreezeStatus()) === 'frozen') await agent.thaw();
@@ -20,14 +20,14 @@ export async function freeze(life: Life, context: CallContext): Promise<Json> {
 }
 
 /** Thaw them. None are thawed where none are frozen. */
-export async function thaw(life: Life, context: CallContext): Promise<Json> {
+export async function thaw(life: QemuLife, context: CallContext): Promise<Json> {
   return withAgent(life, context, async agent => ({
     filesystems: await agent.thaw(limitsOf(context)),
   }));
 }
 
 /** Whether the guest's file systems are frozen, by its own word. */
-export async function frozen(life: Life, context: CallContext): Promise<boolean> {
+export async function frozen(life: QemuLife, context: CallContext): Promise<boolean> {
   return withAgent(
     life,
     context,
@@ -37,7 +37,7 @@ export async function frozen(life: Life, context: CallContext): Promise<boolean>
 
 /** Whether the agent answers, and can freeze; why not, else. */
 export async function agentView(
-  life: Life,
+  life: QemuLife,
   context: CallContext,
 ): Promise<{ answers: boolean; why: string }> {
   try {
@@ -57,7 +57,7 @@ export async function agentView(
 const limitsOf = ({ signal }: CallContext) => ({ deadlineMs: COMMAND_MS, signal });
 
 async function withAgent<T>(
-  { config }: Life,
+  { config }: QemuLife,
   { log, signal }: CallContext,
   work: (agent: GuestAgent) => Promise<T>,
 ): Promise<T> {

@@ -146,8 +146,8 @@ async function cancel(life: Life, { signal }: CallContext): Promise<void> {
  * write and digest are ended, and the sink only reads on.
  */
 async function runOut(life: Life, path: string, { signal, log }: CallContext): Promise<void> {
-  const process = life.monitor.process();
-  for (const tool of process ? sinkTools(process, path) : []) {
+  const roots = life.sink.roots(path, life.monitor.process()?.pid ?? null);
+  for (const tool of roots.flatMap(root => sinkTools(root, path))) {
     await terminate(tool.pid, tool.startTicks, { graceMs: 1_000, log }).catch(() => undefined);
   }
   try {
@@ -160,7 +160,7 @@ async function runOut(life: Life, path: string, { signal, log }: CallContext): P
 }
 
 /** The processes of the sink that only the file needs. */
-function sinkTools({ pid }: QemuProcess, path: string): QemuProcess[] {
+function sinkTools(root: number, path: string): QemuProcess[] {
   const childrenOf = new Map<number, number[]>();
   for (const one of pids()) {
     const parent = parentOf(one);
@@ -170,7 +170,7 @@ function sinkTools({ pid }: QemuProcess, path: string): QemuProcess[] {
     const children = childrenOf.get(one) ?? [];
     return [...children, ...children.flatMap(below)];
   };
-  return below(pid).flatMap(one => {
+  return below(root).flatMap(one => {
     const argv = argvOf(one) ?? [];
     const isSink = (argv[0] === 'tee' && argv.includes(path)) || argv[0] === 'sha256sum';
     const found = isSink ? processOf(one) : null;

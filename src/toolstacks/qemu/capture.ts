@@ -7,7 +7,7 @@ import * as commands from './commands.ts';
 import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
 import type { Query } from './query.ts';
 import { type Migration, queryMigrate, UNDER_WAY } from './run-state.ts';
-import { emptyReport, readReport, reportPath, sinkUri } from './sink.ts';
+import { emptyReport, readReport, reportPath } from './sink.ts';
 import { WriteOut } from './write-out.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
@@ -78,7 +78,7 @@ export async function beginCapture(
     life.prepared = undefined;
     makeReport(path);
     notes.write({ capture: { path, mode: capture, process: monitor.process() } });
-    await monitor.send([commands.migrate(sinkUri(path))], signal);
+    await monitor.send([commands.migrate(await life.sink.open(path, context))], signal);
   }
   if (capture === 'background') await untilGuestRuns(life, signal);
   if (capture === 'precopy') await untilConverged(life, path, context);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { z } from 'zod';
 import { printable } from '../../tools/printable.ts';
@@ -6,6 +6,7 @@ import { argvOf } from '../../tools/process.ts';
 import type { Capture, DomainView } from '../port.ts';
 import { burntBecause, queryModes } from './capture.ts';
 import type { Life } from './life.ts';
+import type { QemuProcess } from './process.ts';
 import type { Query } from './query.ts';
 import { queryMigrate } from './run-state.ts';
 
@@ -48,7 +49,7 @@ export async function probeCaptures(life: Life, signal: AbortSignal): Promise<Ca
     ? { works: true, why: '' }
     : { works: false, why: `QEMU ${version} cannot pause before the end of a migration` };
   const why = has('background-snapshot')
-    ? (burntBecause(life) ?? (await unprotectable(life, backends, signal)) ?? hostLacks())
+    ? (burntBecause(life) ?? (await unprotectable(life, backends, signal)) ?? hostLacks(life))
     : `QEMU ${version} has no background snapshots`;
   const background = { works: why === null, why: why ?? '' };
   return { background, precopy: plain, paused: plain } satisfies Record<Capture, unknown>;
@@ -103,17 +104,26 @@ async function unprotectable(
 }
 
 /** userfaultfd(2): write-protection since Linux 5.7; for others than root only where it is allowed. */
-function hostLacks(): string | null {
+function hostLacks({ monitor }: Life): string | null {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   if (major < 5 || (major === 5 && minor < 7))
     return 'the kernel cannot write-protect memory (5.7)';
-  if (process.getuid?.() === 0) return null;
+  if (userOf(monitor.process()) === 0) return null;
   try {
     const allowed = readFileSync('/proc/sys/vm/unprivileged_userfaultfd', 'utf8').trim();
     return allowed === '1'
       ? null
-      : 'vm.unprivileged_userfaultfd is 0, and QEMU does not run as root';
+      : 'QEMU does not run as root, and vm.unprivileged_userfaultfd is 0 (sysctl)';
   } catch {
     return 'the kernel has no userfaultfd';
+  }
+}
+
+/** The user that a process runs as; where it cannot be seen, ours, who has started it. */
+function userOf(qemu: QemuProcess | null): number | undefined {
+  try {
+    return statSync(`/proc/${qemu?.pid ?? 'self'}`).uid;
+  } catch {
+    return process.getuid?.();
   }
 }

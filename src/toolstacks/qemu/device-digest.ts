@@ -3,11 +3,11 @@ import { canonical } from '../../engine/json.ts';
 import { argvOf } from '../../tools/process.ts';
 import type { Overlay } from '../port.ts';
 import { machineOf } from './argv.ts';
-import type { Life } from './life.ts';
+import type { QemuLife } from './life.ts';
 import { argvFor } from './start.ts';
 
 /** SHA-256 of what the machine looks like to its guest: of the running one, else of the next start. */
-export function deviceDigest(life: Life, heads: readonly Overlay[]): string {
+export function deviceDigest(life: QemuLife, heads: readonly Overlay[]): string {
   const { monitor } = life;
   const process = monitor.process();
   const argv = process && argvOf(process.pid);
@@ -15,7 +15,7 @@ export function deviceDigest(life: Life, heads: readonly Overlay[]): string {
 }
 
 /** The same of a start with the domain file as it is now. */
-export function nextDigest(life: Life, heads: readonly Overlay[]): string {
+export function nextDigest(life: QemuLife, heads: readonly Overlay[]): string {
   return digestOf(argvFor(life, { heads, paused: false, incoming: false }));
 }
 

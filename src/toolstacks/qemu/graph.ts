@@ -75,9 +75,10 @@ export function findDevice(blocks: readonly Block[], device: string): Block | un
   );
 }
 
-/** Puts the three answers together. `folder`: from where QEMU understands relative paths. */
+/** Puts the three answers together. `idOf`: what QEMU calls a device. `folder`: from where QEMU understands relative paths. */
 export function blockView(
   devices: readonly string[],
+  idOf: (device: string) => string,
   blocks: readonly Block[],
   nodes: z.infer<typeof queryNodes.schema>,
   { nodes: vertices, edges }: z.infer<typeof graph>,
@@ -110,11 +111,14 @@ export function blockView(
     if (FILTERS.has(node.drv)) return chain(below ?? childOf(name, 'file'));
     return [imageOf(name), ...chain(below)];
   };
-  const known = new Set(devices.map(device => findDevice(blocks, device)));
+  const known = new Set(devices.map(device => findDevice(blocks, idOf(device))));
   const named = nodes.filter(({ drv }) => !FILTERS.has(drv) && !PROTOCOLS.has(drv));
   return {
     chains: Object.fromEntries(
-      devices.map(device => [device, chain(findDevice(blocks, device)?.inserted?.['node-name'])]),
+      devices.map(device => [
+        device,
+        chain(findDevice(blocks, idOf(device))?.inserted?.['node-name']),
+      ]),
     ),
     images: named.map(node => imageOf(node['node-name'])),
     strangers: blocks

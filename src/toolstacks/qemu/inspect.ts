@@ -6,7 +6,7 @@ import { noCaptures, probeCaptures } from './captures.ts';
 import { deviceDigest, nextDigest } from './device-digest.ts';
 import { liveDisksOf } from './graph.ts';
 import { allJobs, blockJobOf } from './jobs.ts';
-import { type Life, viewBlocks } from './life.ts';
+import { type QemuLife, viewBlocks } from './life.ts';
 import type { Query } from './query.ts';
 import { runStateOf } from './run-state.ts';
 
@@ -22,7 +22,7 @@ const queryPorts: Query<{ label: string; 'frontend-open': boolean }[]> = {
 
 /** Everything that a plan asks about the domain. */
 export async function inspect(
-  life: Life,
+  life: QemuLife,
   context: CallContext,
   askAgent: boolean,
 ): Promise<DomainView> {
@@ -64,7 +64,7 @@ export async function inspect(
 }
 
 async function agentOf(
-  life: Life,
+  life: QemuLife,
   context: CallContext,
   running: boolean,
   asked: boolean,

@@ -8,18 +8,24 @@ import * as commands from './commands.ts';
 import type { QemuDomainConfig } from './domain-config.ts';
 import { type BlockView, blockView, queryBlock, queryGraph, queryNodes } from './graph.ts';
 import { Monitor } from './monitor.ts';
+import type { MonitorPort } from './monitor-port.ts';
 import { Notes } from './notes.ts';
 import { folderOf } from './process.ts';
 import type { Query } from './query.ts';
+import { type MemorySink, shellSink } from './sink.ts';
 
-/** What all deeds on one domain share. */
+/** What all deeds on one running QEMU share, whoever looks after its process. */
 export interface Life {
-  readonly config: QemuDomainConfig;
+  readonly name: string;
   readonly devices: readonly string[];
+  /** What QEMU calls a device. */
+  readonly idOf: (device: string) => string;
   readonly clock: Clock;
   readonly heads: () => readonly DomainDisk[];
-  readonly monitor: Monitor;
+  readonly monitor: MonitorPort;
   readonly notes: Notes;
+  /** How saved memory gets to its file. */
+  readonly sink: MemorySink;
   /** The images as they were seen last; forgotten where a deed has changed them. */
   seen: BlockView | undefined;
   /** The last deed has found the guest standing still, and its disks on the images that were seen. */
@@ -28,19 +34,27 @@ export interface Life {
   prepared: Capture | undefined;
 }
 
+/** The life of a QEMU that domsnap itself starts. */
+export interface QemuLife extends Life {
+  readonly config: QemuDomainConfig;
+}
+
 /** Everything that a toolstack object holds on to. */
 export function lifeOf(
   config: QemuDomainConfig,
   options: { home: string; clock: Clock; heads: () => readonly DomainDisk[] },
-): Life {
+): QemuLife {
   const notes = new Notes(options.home, config.name);
   return {
     config,
+    name: config.name,
     devices: config.disks.map(({ device }) => device),
+    idOf: device => device,
     clock: options.clock,
     heads: options.heads,
     monitor: new Monitor(config, notes.path('pid')),
     notes,
+    sink: shellSink,
     seen: undefined,
     settled: false,
     prepared: undefined,
@@ -80,12 +94,12 @@ async function viewWithStatus(
   life: Life,
   signal: AbortSignal | undefined,
 ): Promise<{ view: BlockView; status: string }> {
-  const { monitor, devices } = life;
+  const { monitor, devices, idOf } = life;
   const queries = [queryStatus, queryBlock, queryNodes, queryGraph] as const;
   const [{ status }, blocks, nodes, graph] = await monitor.ask(queries, signal);
   const relative = nodes.some(({ file }) => !file.startsWith('/'));
   const folder = relative ? folderOf(monitor.process()?.pid ?? null) : '/';
-  life.seen = blockView(devices, blocks, nodes, graph, folder);
+  life.seen = blockView(devices, idOf, blocks, nodes, graph, folder);
   return { view: life.seen, status };
 }
 

@@ -2,18 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { StepError } from '../../engine/step.ts';
 import type { ToolCall } from '../../tools/call-log.ts';
-import {
-  connectQmp,
-  parseAnswer,
-  type Qmp,
-  type QmpAnswer,
-  type QmpCommand,
-} from '../../tools/qmp.ts';
+import { connectQmp, type Qmp, type QmpAnswer, type QmpCommand } from '../../tools/qmp.ts';
 import { socketOwner } from '../../tools/socket-owner.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import type { CallContext } from '../port.ts';
 import type { QemuDomainConfig } from './domain-config.ts';
 import { findDevice, queryBlock } from './graph.ts';
+import { MonitorPort } from './monitor-port.ts';
 import { processOf, processOfPidFile, type QemuProcess } from './process.ts';
 import type { Query } from './query.ts';
 
@@ -29,9 +24,9 @@ const nameQuery: Query<{ name?: string | undefined }> = {
 
 /**
  * The monitor of one domain: one connection, opened when it is first needed, kept, and opened anew
- * when QEMU was. Throws ToolErrors; and StepErrors `off`, `foreign-monitor`, `monitor-lost`.
+ * when QEMU was.
  */
-export class Monitor {
+export class Monitor extends MonitorPort {
   readonly #config: QemuDomainConfig;
   readonly #pidFile: string;
   #qmp: Qmp | undefined;
@@ -40,55 +35,28 @@ export class Monitor {
   #log: CallContext['log'] = () => {};
 
   constructor(config: QemuDomainConfig, pidFile: string) {
+    super();
     this.#config = config;
     this.#pidFile = pidFile;
   }
 
-  /** Which effect the calls from here on belong to. */
-  use(context: CallContext): void {
+  override use(context: CallContext): void {
     this.#log = context.log;
   }
 
-  /** Whether the domain runs. */
-  async reachable(signal?: AbortSignal): Promise<boolean> {
+  override async reachable(signal?: AbortSignal): Promise<boolean> {
     return (await this.#reach(signal)) !== null;
   }
 
-  /** Ask; the questions go out in one write. Asked again once where the connection was stale. */
-  async ask<const T extends readonly Query<unknown>[]>(
-    queries: T,
-    signal?: AbortSignal,
-  ): Promise<{ [K in keyof T]: T[K] extends Query<infer Answer> ? Answer : never }> {
-    const answers = await this.send(queries, signal).catch(error => {
-      if (!(error instanceof ToolError) || error.code !== 'closed') throw error;
-      return this.send(queries, signal);
-    });
-    return queries.map(({ schema, command }, index) =>
-      parseAnswer(schema, command, answers[index]),
-    ) as never;
-  }
-
-  /** Send in one write; throws the first error, after all have been answered. */
-  async send(commands: readonly QmpCommand[], signal?: AbortSignal): Promise<unknown[]> {
-    const answers = await this.try(commands, signal);
-    return answers.map(answer => {
-      if (!answer.ok) throw answer.error;
-      return answer.value;
-    });
-  }
-
   /** Send in one write; each command has its own answer or error. */
-  async try(commands: readonly QmpCommand[], signal?: AbortSignal): Promise<QmpAnswer[]> {
+  override async try(commands: readonly QmpCommand[], signal?: AbortSignal): Promise<QmpAnswer[]> {
     const qmp = await this.#reach(signal);
     if (!qmp) throw this.#off();
     return qmp.pipeline(commands, { deadlineMs: COMMAND_MS, signal });
   }
 
-  /**
-   * From now on: wait until the domain tells of an event, `ms` at most. Also where it cannot tell, since
-   * it is off or has hung up; who waits asks anew anyway.
-   */
-  news(): (ms: number, signal: AbortSignal) => Promise<void> {
+  /** It cannot tell while it is off, or where it has hung up. */
+  override news(): (ms: number, signal: AbortSignal) => Promise<void> {
     const qmp = this.#qmp;
     const since = qmp?.mark();
     return async (ms, signal) => {
@@ -99,8 +67,8 @@ export class Monitor {
     };
   }
 
-  /** The process behind the monitor; null where it cannot be seen. Looked up once a connection. */
-  process(): QemuProcess | null {
+  /** Looked up once a connection. */
+  override process(): QemuProcess | null {
     if (this.#process === undefined || !this.#qmp || this.#qmp.end) {
       const started = processOfPidFile(this.#pidFile);
       const owner = socketOwner(this.#config.monitor, started?.pid);
@@ -109,12 +77,12 @@ export class Monitor {
     return this.#process;
   }
 
-  version(): string {
+  override version(): string {
     const { major, minor, micro } = this.#qmp?.version ?? { major: 0, minor: 0, micro: 0 };
     return `${major}.${minor}.${micro}`;
   }
 
-  close(): void {
+  override close(): void {
     this.#qmp?.close();
     this.#qmp = undefined;
   }

@@ -17,6 +17,12 @@ const notesSchema = z.lazy(() =>
         result: z.object({ bytes: z.number(), sha256: z.string() }).optional(),
       })
       .optional(),
+    /** Merges that were begun under another's name for the job, in which process. */
+    merges: z
+      .array(z.object({ job: z.string(), device: z.string(), process: process.nullable() }))
+      .optional(),
+    /** What a domain is started from again that its toolstack forgets when it ends. */
+    description: z.string().optional(),
     /** The QEMU process in which no background capture may be tried again, and why. */
     burnt: z.object({ process, why: z.string() }).optional(),
   }),

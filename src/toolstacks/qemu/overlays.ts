@@ -49,7 +49,7 @@ export async function detachVolumes(
  * and who writes to the same nodes as then has the same images.
  */
 export async function quiesce(life: Life, { signal }: CallContext): Promise<Json> {
-  const { monitor, devices, seen } = life;
+  const { monitor, devices, idOf, seen } = life;
   const [{ status, running }, blocks] = await monitor.ask([queryStatus, queryBlock], signal);
   if (running) {
     throw new StepError('not-paused', `the guest should stand still, but is ${status}`);
@@ -58,7 +58,9 @@ export async function quiesce(life: Life, { signal }: CallContext): Promise<Json
     status !== 'postmigrate' &&
     devices.every(device => {
       const head = seen?.chains[device]?.[0]?.name;
-      return head !== undefined && head === findDevice(blocks, device)?.inserted?.['node-name'];
+      return (
+        head !== undefined && head === findDevice(blocks, idOf(device))?.inserted?.['node-name']
+      );
     });
   return { status };
 }

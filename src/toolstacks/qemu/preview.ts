@@ -1,6 +1,6 @@
 import type { Command, DomainDeed, Merge } from '../port.ts';
 import * as commands from './commands.ts';
-import { isBlockDevice, type Life } from './life.ts';
+import { isBlockDevice, type QemuLife } from './life.ts';
 import { overlayNode } from './node-names.ts';
 import { sinkUri, sourceUri } from './sink.ts';
 import { argvFor } from './start.ts';
@@ -8,7 +8,7 @@ import { argvFor } from './start.ts';
 const { shown, jobCommand } = commands;
 
 /** What `perform` would send where nothing goes wrong; questions are not shown. */
-export function preview(life: Life, deed: DomainDeed): readonly Command[] {
+export function preview(life: QemuLife, deed: DomainDeed): readonly Command[] {
   switch (deed.do) {
     case 'attachOverlays':
       return deed.overlays.map(one => shown(commands.attach(one, isBlockDevice)));
@@ -20,6 +20,7 @@ export function preview(life: Life, deed: DomainDeed): readonly Command[] {
     case 'pause':
       return [shown(commands.stop)];
     case 'quiesce':
+    case 'configureHeads':
       return [];
     case 'resume':
       return [shown(commands.cont)];
@@ -73,7 +74,7 @@ function previewCapture(
 }
 
 function previewMerge(
-  life: Life,
+  life: QemuLife,
   deed: Of<'mergeUp' | 'mergeDown' | 'pivotMerges' | 'closeMerges' | 'cancelMerges'>,
 ): Command[] {
   if (deed.do === 'cancelMerges') {
@@ -138,22 +139,22 @@ function previewMerge(
   }
 }
 
-const headOf = ({ heads, seen }: Life, device: string): string | undefined =>
+const headOf = ({ heads, seen }: QemuLife, device: string): string | undefined =>
   seen?.chains[device]?.[0]?.volume.path ?? heads().find(one => one.device === device)?.head.path;
 
 /** As it was seen last, else by its making: a disk's first image has the disk's name as its node. */
-function nodeOf({ config, seen }: Life, device: string, path: string): string {
+function nodeOf({ config, seen }: QemuLife, device: string, path: string): string {
   const open = seen?.images.find(({ volume }) => volume.path === path);
   const first = config.disks.find(one => one.device === device)?.path === path;
   return open?.name ?? (first ? device : overlayNode(device, path));
 }
 
-function headNode(life: Life, device: string): string {
+function headNode(life: QemuLife, device: string): string {
   const head = headOf(life, device);
   return head === undefined ? device : nodeOf(life, device, head);
 }
 
-function nodeOfPath(life: Life, path: string): string {
+function nodeOfPath(life: QemuLife, path: string): string {
   const device = life.heads().find(({ head }) => head.path === path)?.device;
   return device === undefined ? path : nodeOf(life, device, path);
 }

@@ -1,12 +1,27 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileError } from '../../tools/file-errors.ts';
 import { removeIfThere } from '../../tools/files.ts';
+import type { CallContext } from '../port.ts';
 
 // Saved memory goes through a shell that QEMU starts, since `exec:` is what QEMU 7.2 has that writes
 // to a file and outlives us. What the shell is to do is fixed; only quoted paths vary.
 
 /** A word that /bin/sh takes as it is: within single quotes only a single quote is special. */
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** How the memory that QEMU saves gets to its file, and outlives us on its way. */
+export interface MemorySink {
+  /** What QEMU is told as the migration's target. */
+  open(path: string, context: CallContext): Promise<string>;
+  /** Processes below which those of an open sink are found. */
+  roots(path: string, qemu: number | null): readonly number[];
+}
+
+/** A shell that QEMU starts itself. */
+export const shellSink: MemorySink = {
+  open: async path => sinkUri(path),
+  roots: (_path, qemu) => (qemu === null ? [] : [qemu]),
+};
 
 /** Where the sink says how it went, beside the memory file. */
 export const reportPath = (path: string): string => `${path}.report`;

@@ -5,7 +5,7 @@ import { argvOf } from '../../tools/process.ts';
 import type { CallContext, DomainDeed } from '../port.ts';
 import * as commands from './commands.ts';
 import { deviceDigest, nextDigest } from './device-digest.ts';
-import { type Life, queryStatus, until } from './life.ts';
+import { type QemuLife, queryStatus, until } from './life.ts';
 import { queryMigrate, UNDER_WAY } from './run-state.ts';
 import { sourceUri } from './sink.ts';
 import { start, tail } from './start.ts';
@@ -15,7 +15,7 @@ import { start, tail } from './start.ts';
  * anything is started, and `bad-memory` where QEMU does not take the file.
  */
 export async function startFrom(
-  life: Life,
+  life: QemuLife,
   { heads, memory }: Extract<DomainDeed, { do: 'startFrom' }>,
   context: CallContext,
 ): Promise<Json> {
@@ -40,7 +40,11 @@ export async function startFrom(
 }
 
 /** A QEMU that cannot load what it is given ends. */
-async function untilLoaded(life: Life, { signal }: CallContext, said: () => string): Promise<void> {
+async function untilLoaded(
+  life: QemuLife,
+  { signal }: CallContext,
+  said: () => string,
+): Promise<void> {
   const { monitor } = life;
   const ask = async () => {
     if (!(await monitor.reachable(signal))) throw badMemory(said());
@@ -63,7 +67,7 @@ const badMemory = (why: string): StepError =>
     retryable: false,
   });
 
-function otherDevices({ config }: Life): StepError {
+function otherDevices({ config }: QemuLife): StepError {
   const message = `the domain file of ${config.name} makes another machine than the one whose memory was saved: its program, arguments or disks differ`;
   return new StepError('other-devices', message, { retryable: false });
 }

@@ -11,7 +11,7 @@ import { terminate } from '../../tools/process.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import type { CallContext, Overlay } from '../port.ts';
 import { type StartOptions, startArgv } from './argv.ts';
-import { isBlockDevice, type Life, until, viewBlocks } from './life.ts';
+import { isBlockDevice, type QemuLife, until, viewBlocks } from './life.ts';
 import { same } from './overlays.ts';
 import { alive, processOfPidFile } from './process.ts';
 
@@ -20,7 +20,7 @@ const UP_MS = 30_000;
 
 /** QEMU's arguments for a start on these heads. */
 export function argvFor(
-  { config, notes }: Life,
+  { config, notes }: QemuLife,
   how: Pick<StartOptions, 'heads' | 'paused' | 'incoming'>,
 ): readonly [string, ...string[]] {
   return startArgv(config, { ...how, pidFile: notes.path('pid'), isBlockDevice });
@@ -31,7 +31,7 @@ export function argvFor(
  * Throws `start-failed` with what QEMU said, and whatever is wrong with the images.
  */
 export async function start(
-  life: Life,
+  life: QemuLife,
   how: Pick<StartOptions, 'heads' | 'paused' | 'incoming'>,
   context: CallContext,
 ): Promise<Json> {
@@ -57,7 +57,7 @@ export async function start(
 }
 
 /** QEMU makes its sockets, and nobody their folders: they may be on a tmpfs that each boot empties. */
-function checkFolders({ config }: Life): void {
+function checkFolders({ config }: QemuLife): void {
   for (const socket of [config.monitor, config.agent]) {
     const folder = dirname(socket ?? '/');
     if (existsSync(folder)) continue;
@@ -86,7 +86,7 @@ function forOwnerOnly(socket: string): void {
 }
 
 async function runsAlready(
-  life: Life,
+  life: QemuLife,
   heads: readonly Overlay[],
   { signal }: CallContext,
 ): Promise<boolean> {
@@ -126,7 +126,7 @@ async function checkChains(heads: readonly Overlay[], { log, signal }: CallConte
 }
 
 async function untilUp(
-  life: Life,
+  life: QemuLife,
   daemon: Daemon,
   { signal }: CallContext,
   said: () => string,

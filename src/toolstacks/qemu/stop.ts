@@ -2,13 +2,13 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext } from '../port.ts';
 import * as commands from './commands.ts';
-import { type Life, until } from './life.ts';
+import { type QemuLife, until } from './life.ts';
 import { alive } from './process.ts';
 
 const GONE_MS = 60_000;
 
 /** Flush the disks and end QEMU; over when its process is gone, and with it every image lock. */
-export async function stop(life: Life, { signal }: CallContext): Promise<Json> {
+export async function stop(life: QemuLife, { signal }: CallContext): Promise<Json> {
   const { monitor, config } = life;
   if (!(await monitor.reachable(signal))) return { was: 'off' };
   const process = monitor.process();

@@ -10,7 +10,7 @@ import { asStep } from './errors.ts';
 import { liveDisksOf } from './graph.ts';
 import { inspect } from './inspect.ts';
 import { allJobs, blockJobOf } from './jobs.ts';
-import { type Life, lifeOf, viewBlocks } from './life.ts';
+import { lifeOf, type QemuLife, viewBlocks } from './life.ts';
 import { cancelMerges, closeMerges, mergeDown, mergeUp, pivotMerges } from './merge.ts';
 import {
   attachOverlays,
@@ -64,7 +64,7 @@ export function qemuToolstack(config: QemuDomainConfig, options: QemuOptions): T
   };
 }
 
-function perform(life: Life, deed: DomainDeed, context: CallContext): Promise<Json> {
+function perform(life: QemuLife, deed: DomainDeed, context: CallContext): Promise<Json> {
   switch (deed.do) {
     case 'attachOverlays':
       return attachOverlays(life, deed, context);
@@ -102,6 +102,9 @@ function perform(life: Life, deed: DomainDeed, context: CallContext): Promise<Js
       return closeMerges(life, deed, context);
     case 'cancelMerges':
       return cancelMerges(life, deed, context);
+    // The catalog alone knows the heads; a start is given them.
+    case 'configureHeads':
+      return Promise.resolve({ configured: 0 });
     case 'stop':
       return stop(life, context);
     case 'start':

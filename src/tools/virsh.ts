@@ -1,0 +1,236 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { type CallSink, startCall } from './call-log.ts';
+import { armDeadline, type Limits } from './deadline.ts';
+import { printable } from './printable.ts';
+import { type Argv, run } from './run.ts';
+import { errnoOf, ToolError } from './tool-error.ts';
+
+/** How a libvirt is reached, and what happens to be told of it. */
+export type VirshOptions = {
+  /** A connection URI; libvirt's own choice where there is none (virsh(1), URI). */
+  readonly connect: string | undefined;
+  readonly log: CallSink;
+};
+
+/** More than the description of any domain, or the block nodes of a thousand images. */
+const MAX_ANSWER_CHARS = 32 * 1024 * 1024;
+const PROMPT = 'virsh # ';
+
+/**
+ * A virsh that stays: a call takes under a millisecond of its own where a process takes thirty. It reads
+ * its commands from a pipe, echoes them, and answers on stdout, with its errors on stderr. Behind each
+ * call it is given a command that it cannot know, of a name that nobody else can: where that is echoed the
+ * answer ends, and where it is complained about the errors do.
+ *
+ * Every call throws ToolErrors: `missing` (no virsh), `refused` (a word that no command line can hold),
+ * `failed` (with what virsh says), `closed` (virsh or its daemon has ended: whether the call took effect
+ * is not known), `timeout`, `aborted`, `too-large`; after the last four the next call has a new virsh.
+ */
+export class Virsh {
+  readonly #connect: string | undefined;
+  #log: CallSink;
+  #child: ChildProcess | undefined;
+  #said = '';
+  #complained = '';
+  #heard: () => void = () => {};
+  /** Calls are made one after the other: virsh has one line of input. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor({ connect, log }: VirshOptions) {
+    this.#connect = connect;
+    this.#log = log;
+  }
+
+  /** Which log the calls from here on go to. */
+  use(log: CallSink): void {
+    this.#log = log;
+  }
+
+  /** The words with which a shell would make a call. */
+  argv(words: readonly string[]): Argv {
+    return ['virsh', ...(this.#connect === undefined ? [] : ['-c', this.#connect]), ...words];
+  }
+
+  /** Make one call; answers what virsh says. */
+  call(words: readonly string[], limits: Limits): Promise<string> {
+    const mine = this.#last.then(() => this.#call(words, limits));
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** Make one call by a process of its own, with this text on its stdin, or with files of ours. */
+  async once(
+    words: readonly string[],
+    limits: Limits & { readonly deadlineMs: number; readonly input?: string | undefined },
+  ): Promise<string> {
+    const { deadlineMs, signal, input } = limits;
+    const options = { timeoutMs: deadlineMs, log: this.#log, signal, ownSession: true };
+    const [program, ...rest] = this.argv(words);
+    const done = await run([program, '-q', ...rest], {
+      ...options,
+      ...(input === undefined ? {} : { input }),
+    });
+    return done.stdout;
+  }
+
+  close(): void {
+    const child = this.#child;
+    this.#child = undefined;
+    child?.stdin?.destroy();
+    child?.stdout?.destroy();
+    child?.stderr?.destroy();
+    child?.kill('SIGKILL');
+  }
+
+  async #call(words: readonly string[], { deadlineMs, signal }: Limits): Promise<string> {
+    const end = startCall(this.#log, 'exec', this.argv(words));
+    const command = words.map(quoted).join(' ');
+    const nonce = `end-${randomBytes(12).toString('hex')}`;
+    try {
+      const child = await this.#running();
+      keepsUsAlive(child, true);
+      this.#said = '';
+      this.#complained = '';
+      const answer = new Promise<string>((resolve, reject) => {
+        const settle = (error: ToolError | undefined, text = '') => {
+          disarm();
+          this.#heard = () => {};
+          keepsUsAlive(child, false);
+          if (!error) return resolve(text);
+          this.close();
+          reject(error);
+        };
+        const disarm = armDeadline({ deadlineMs, signal }, why =>
+          settle(unanswered(why, words, deadlineMs)),
+        );
+        this.#heard = () => {
+          if (this.#said.length > MAX_ANSWER_CHARS) return settle(tooLarge(words));
+          const at = this.#said.indexOf(`${PROMPT}${nonce}\n`);
+          const heardAll = at >= 0 && this.#complained.includes(nonce);
+          if (heardAll) return settle(undefined, afterEcho(this.#said.slice(0, at)));
+          if (this.#child !== child) settle(ended(words, this.#complained));
+        };
+        child.stdin?.write(`${command}\n${nonce}\n`);
+      });
+      const text = await answer;
+      const [complaint = ''] = this.#complained.split(unknownCommand(nonce));
+      if (/^error: /m.test(complaint)) throw failed(words, complaint);
+      end('ok', text);
+      return text;
+    } catch (error) {
+      end(error instanceof ToolError ? error.code : 'bug', String(error));
+      throw error;
+    }
+  }
+
+  async #running(): Promise<ChildProcess> {
+    if (this.#child) return this.#child;
+    // Not quiet: how many file systems were frozen is among what it would not say then.
+    const [program, ...args] = this.argv([]);
+    const child = spawn(program, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // Ctrl-C is for us: what a call has begun, it ends.
+      detached: true,
+      // An echo that is wrapped would have more than one line.
+      env: { ...process.env, LC_ALL: 'C', TERM: 'dumb', INPUTRC: '/dev/null' },
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', cause => reject(notStarted(cause)));
+    });
+    this.#child = child;
+    const over = () => {
+      if (this.#child === child) this.#child = undefined;
+      this.#heard();
+    };
+    const hear = (stream: Readable, add: (text: string) => void) =>
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        if (this.#child !== child) return;
+        add(text);
+        this.#heard();
+      });
+    hear(child.stdout, text => {
+      this.#said += text;
+    });
+    hear(child.stderr, text => {
+      this.#complained += text;
+    });
+    child.once('close', over);
+    child.stdin?.on('error', over);
+    child.on('error', over);
+    return child;
+  }
+}
+
+/** Only a virsh that is to answer keeps its caller's process going. */
+function keepsUsAlive(child: ChildProcess, yes: boolean): void {
+  for (const one of [child, child.stdin, child.stdout, child.stderr]) {
+    const handle = one as { ref?(): void; unref?(): void } | null;
+    if (yes) handle?.ref?.();
+    else handle?.unref?.();
+  }
+}
+
+const unknownCommand = (nonce: string): string => `error: unknown command: '${nonce}'`;
+
+/** All behind the line in which virsh shows what it was told. Before the first one it says who it is. */
+const afterEcho = (text: string): string =>
+  text.slice(text.indexOf('\n', Math.max(0, text.indexOf(PROMPT))) + 1);
+
+/**
+ * A word for virsh's own tokenizer, which knows double quotes and backslashes (virsh(1), SYNOPSIS).
+ * Throws ToolError `refused`: a control character would end the line, or be taken for a key.
+ */
+function quoted(word: string): string {
+  if (/\p{Cc}/u.test(word)) {
+    const message = `virsh cannot be told ${JSON.stringify(printable(word, 200))}: it has a control character`;
+    throw new ToolError('exec', 'refused', message, {});
+  }
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
+const what = (words: readonly string[]): string => `virsh ${words[0] ?? ''}`;
+
+function failed(words: readonly string[], text: string): ToolError {
+  const said = printable(text.replaceAll(/^error: /gm, '').trim(), 4_000);
+  const lost = /^error: (Disconnected|failed to connect|Cannot recv|End of file)/m.test(text);
+  const message = `${what(words)}: ${said === '' ? 'it failed, and did not say why' : said}`;
+  return new ToolError('exec', lost ? 'closed' : 'failed', message, { argv: words });
+}
+
+function ended(words: readonly string[], said: string): ToolError {
+  const why = printable(said.replaceAll(/^error: /gm, '').trim(), 1_000);
+  const message = `${what(words)}: virsh has ended before it answered${why === '' ? '' : `: ${why}`}`;
+  return new ToolError('exec', 'closed', message, { argv: words });
+}
+
+function unanswered(
+  why: 'timeout' | 'aborted',
+  words: readonly string[],
+  deadlineMs: number | undefined,
+): ToolError {
+  const message =
+    why === 'timeout'
+      ? `${what(words)}: no answer within ${deadlineMs} ms`
+      : `${what(words)}: called off`;
+  return new ToolError('exec', why, message, { argv: words });
+}
+
+function tooLarge(words: readonly string[]): ToolError {
+  return new ToolError('exec', 'too-large', `${what(words)}: the answer does not end`, {});
+}
+
+function notStarted(cause: unknown): ToolError {
+  const missing = errnoOf(cause) === 'ENOENT';
+  return missing
+    ? new ToolError(
+        'exec',
+        'missing',
+        'virsh is not installed or not in PATH; on Debian: apt install libvirt-clients',
+        { program: 'virsh' },
+        cause,
+      )
+    : new ToolError('exec', 'refused', 'virsh cannot be started', {}, cause);
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import type { Json } from '../../engine/json.ts';
+import { StepError } from '../../engine/step.ts';
+import type { CallContext, DomainView } from '../port.ts';
+import type { LibvirtLife } from './life.ts';
+
+const AGENT_SECONDS = '5';
+
+const count = z.coerce.number().int().min(0).max(1000);
+const answer = z.lazy(() => z.object({ return: z.unknown() }));
+const info = z.lazy(() =>
+  z.object({
+    version: z.string().max(100),
+    supported_commands: z
+      .array(z.object({ name: z.string().max(100), enabled: z.boolean() }))
+      .max(1000),
+  }),
+);
+
+/** Freeze all file systems of the guest; an earlier life's freeze is ended first, for only a fresh one counts. */
+export async function freeze(life: LibvirtLife, context: CallContext): Promise<Json> {
+  if (await frozen(life)) await thaw(life, context);
+  return { filesystems: counted(await agent(() => life.libvirt.verb('domfsfreeze'))) };
+}
+
+/** Thaw them. None are thawed where none are frozen. */
+export async function thaw(life: LibvirtLife, _context: CallContext): Promise<Json> {
+  return { filesystems: counted(await agent(() => life.libvirt.verb('domfsthaw'))) };
+}
+
+/** Whether the guest's file systems are frozen, by its own word. */
+export async function frozen(life: LibvirtLife): Promise<boolean> {
+  const said = z.enum(['thawed', 'frozen']).safeParse(await ask(life, 'guest-fsfreeze-status'));
+  if (!said.success) throw distrusted('guest-fsfreeze-status');
+  return said.data === 'frozen';
+}
+
+/** Whether the agent answers, and can freeze; why not, else. */
+export async function agentView(life: LibvirtLife): Promise<DomainView['agent']> {
+  try {
+    const said = info.safeParse(await ask(life, 'guest-info'));
+    if (!said.success) throw distrusted('guest-info');
+    const { version, supported_commands: all } = said.data;
+    const canFreeze = all.some(({ name, enabled }) => enabled && name === 'guest-fsfreeze-freeze');
+    return canFreeze
+      ? { answers: true, why: `qemu-guest-agent ${version}` }
+      : { answers: false, why: 'the agent does not allow guest-fsfreeze-freeze' };
+  } catch (error) {
+    if (error instanceof StepError) return { answers: false, why: error.message };
+    throw error;
+  }
+}
+
+async function ask(life: LibvirtLife, command: string): Promise<unknown> {
+  const line = JSON.stringify({ execute: command });
+  const words = ['--timeout', AGENT_SECONDS, '--cmd', line];
+  const text = await agent(() => life.libvirt.verb('qemu-agent-command', ...words));
+  try {
+    return answer.parse(JSON.parse(text)).return;
+  } catch {
+    throw distrusted(command);
+  }
+}
+
+/** `Froze 1 filesystem(s)`, `Thawed 1 filesystem(s)`. */
+function counted(text: string): number {
+  const said = count.safeParse(/(\d+) filesystem/.exec(text)?.[1]);
+  if (!said.success) throw distrusted('guest-fsfreeze-freeze');
+  return said.data;
+}
+
+async function agent<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof StepError) || error.code !== 'refused') throw error;
+    throw new StepError('no-agent', `the guest's agent does not answer: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+const distrusted = (command: string): StepError =>
+  new StepError('agent-distrusted', `the agent's answer to ${command} is not one`);

@@ -1,0 +1,54 @@
+import type { Json } from '../../engine/json.ts';
+import { StepError } from '../../engine/step.ts';
+import type { CallContext, DomainDeed, Overlay } from '../port.ts';
+import * as commands from '../qemu/commands.ts';
+import { viewForChange } from '../qemu/life.ts';
+import { headOf, same } from '../qemu/overlays.ts';
+import type { LibvirtLife } from './life.ts';
+
+type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
+
+/**
+ * All disks at one instant, while the guest stands still. Internal ones by QEMU's own transaction, since
+ * libvirt refuses them without memory; then external ones by libvirt, all or none.
+ */
+export async function snapshotDisks(
+  life: LibvirtLife,
+  { external, internal }: Of<'snapshotDisks'>,
+  { signal }: CallContext,
+): Promise<Json> {
+  const view = await viewForChange(life, signal);
+  const untagged = internal.filter(one => !headOf(view, one.device).tags.includes(one.tag));
+  const waiting = external.filter(
+    one => !same(headOf(view, one.device).volume.path, one.volume.path),
+  );
+  if (waiting.length > 0 && waiting.length < external.length) {
+    const message = `${external.length - waiting.length} of ${external.length} disks show the snapshot already: somebody else changes them`;
+    throw new StepError('half-done', message, { retryable: false });
+  }
+  life.seen = undefined;
+  if (untagged.length > 0) {
+    const nodeOf = (device: string) => headOf(view, device).name;
+    await life.monitor.send([commands.snapshot([], untagged, nodeOf)], signal);
+  }
+  if (waiting.length > 0) {
+    await life.libvirt.verb('snapshot-create-as', ...snapshotWords(waiting, life.devices));
+  }
+  return { taken: untagged.length + waiting.length };
+}
+
+/** `snapshot-create-as DOMAIN …` onto overlays that are there; no description of it is kept by libvirt. */
+export function snapshotWords(overlays: readonly Overlay[], devices: readonly string[]): string[] {
+  const others = devices.filter(device => !overlays.some(one => one.device === device));
+  return [
+    '--disk-only',
+    '--no-metadata',
+    '--reuse-external',
+    '--atomic',
+    ...overlays.flatMap(({ device, volume: { path, format } }) => [
+      '--diskspec',
+      `${device},snapshot=external,driver=${format},file=${path.replaceAll(',', ',,')}`,
+    ]),
+    ...others.flatMap(device => ['--diskspec', `${device},snapshot=no`]),
+  ];
+}

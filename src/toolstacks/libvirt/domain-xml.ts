@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto';
+import { DOMParser, type Document, type Element, XMLSerializer } from '@xmldom/xmldom';
+import type { Volume } from '../../catalog/model.ts';
+import { StepError } from '../../engine/step.ts';
+import type { Overlay } from '../port.ts';
+
+/** A disk that the guest may write to, as a domain's description names it. */
+export interface DescribedDisk {
+  /** `vda`: the target's name. */
+  readonly device: string;
+  /** What QEMU calls it; null in the description of a domain that is off. */
+  readonly alias: string | null;
+  readonly volume: Volume;
+}
+
+/** A disk that no snapshot can hold, and why. */
+export interface OtherDisk {
+  readonly device: string;
+  readonly why: string;
+}
+
+/** What domsnap reads of a domain's description (formatdomain(7) of libvirt). */
+export interface Description {
+  readonly name: string;
+  readonly uuid: string;
+  readonly disks: readonly DescribedDisk[];
+  readonly others: readonly OtherDisk[];
+  readonly hasAgent: boolean;
+  readonly memoryBytes: number;
+}
+
+/** Read a description. Throws StepError `bad-description`. */
+export function readDescription(xml: string): Description {
+  const domain = rootOf(xml);
+  const disks: DescribedDisk[] = [];
+  const others: OtherDisk[] = [];
+  for (const disk of disksOf(domain)) {
+    const device = child(disk, 'target')?.getAttribute('dev') ?? '';
+    const read = readDisk(disk);
+    if (typeof read === 'string') others.push({ device, why: read });
+    else if (read) {
+      disks.push({
+        device,
+        alias: child(disk, 'alias')?.getAttribute('name') ?? null,
+        volume: read,
+      });
+    }
+  }
+  return {
+    name: text(domain, 'name'),
+    uuid: text(domain, 'uuid'),
+    disks,
+    others,
+    hasAgent: channelsOf(domain).includes('org.qemu.guest_agent.0'),
+    memoryBytes: memoryOf(domain),
+  };
+}
+
+/** The description with these heads instead of its own; all else stays as it is. */
+export function withHeads(xml: string, heads: readonly Overlay[]): string {
+  const domain = rootOf(xml);
+  for (const disk of disksOf(domain)) {
+    const device = child(disk, 'target')?.getAttribute('dev');
+    const head = heads.find(one => one.device === device)?.volume;
+    if (head) setHead(disk, head);
+  }
+  return new XMLSerializer().serializeToString(domain);
+}
+
+/**
+ * SHA-256 of what the machine looks like to its guest: neither where its images are, nor what libvirt
+ * writes down of a single start.
+ */
+export function machineDigest(xml: string): string {
+  const domain = rootOf(xml);
+  for (const name of HOST_ONLY) for (const one of children(domain, name)) domain.removeChild(one);
+  for (const disk of disksOf(domain)) {
+    for (const name of ['source', 'backingStore', 'mirror', 'driver']) {
+      for (const one of children(disk, name)) disk.removeChild(one);
+    }
+  }
+  return createHash('sha256').update(plain(domain)).digest('hex');
+}
+
+/** Elements that do not change the machine. */
+const HOST_ONLY = [
+  'title',
+  'description',
+  'metadata',
+  'seclabel',
+  'resource',
+  'on_poweroff',
+  'on_reboot',
+  'on_crash',
+  'cputune',
+  'blkiotune',
+  'memtune',
+  'numatune',
+];
+
+/** Names, attributes and texts, the attributes in the order of their names. */
+function plain(element: Element): string {
+  const attributes = [...element.attributes]
+    .map(({ name, value }) => `${name}=${JSON.stringify(value)}`)
+    .sort();
+  const content = [...element.childNodes].map(node => {
+    if (node.nodeType === node.ELEMENT_NODE) return plain(node as Element);
+    const written = node.nodeType === node.TEXT_NODE ? (node.nodeValue ?? '').trim() : '';
+    return written === '' ? '' : JSON.stringify(written);
+  });
+  return `<${[element.tagName, ...attributes].join(' ')}>${content.join('')}</>`;
+}
+
+function readDisk(disk: Element): Volume | string | undefined {
+  const kind = disk.getAttribute('device') ?? 'disk';
+  if (kind === 'cdrom' || kind === 'floppy') return undefined;
+  if (child(disk, 'readonly')) return undefined;
+  const type = disk.getAttribute('type') ?? '';
+  const source = child(disk, 'source');
+  const path =
+    type === 'file'
+      ? source?.getAttribute('file')
+      : type === 'block'
+        ? source?.getAttribute('dev')
+        : undefined;
+  if (!path) return `it is of the type ${type || 'unknown'}, and has no path on this host`;
+  if (child(disk, 'transient')) return 'it is transient: libvirt forgets what is written to it';
+  const format = child(disk, 'driver')?.getAttribute('type');
+  // libvirt takes a disk that names none for raw (qemu.conf, allow_disk_format_probing is gone).
+  return { path, format: format || 'raw' };
+}
+
+function setHead(disk: Element, { path, format }: Volume): void {
+  const source = child(disk, 'source');
+  if (!source) throw broken('a disk has no source');
+  const isBlock = path.startsWith('/dev/');
+  disk.setAttribute('type', isBlock ? 'block' : 'file');
+  for (const name of ['file', 'dev', 'pool', 'volume', 'index', 'startupPolicy']) {
+    source.removeAttribute(name);
+  }
+  source.setAttribute(isBlock ? 'dev' : 'file', path);
+  // What libvirt had found below the old head is not below the new one.
+  for (const name of ['backingStore', 'mirror']) {
+    for (const one of children(disk, name)) disk.removeChild(one);
+  }
+  child(disk, 'driver')?.setAttribute('type', format);
+}
+
+function memoryOf(domain: Element): number {
+  const memory = child(domain, 'memory');
+  const units: Record<string, number> = { b: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+  const unit = units[memory?.getAttribute('unit') ?? 'KiB'] ?? 2 ** 10;
+  return Number(memory?.textContent?.trim() ?? 0) * unit;
+}
+
+const channelsOf = (domain: Element): string[] =>
+  devicesOf(domain, 'channel').flatMap(
+    channel => child(channel, 'target')?.getAttribute('name') ?? [],
+  );
+
+const disksOf = (domain: Element): Element[] => devicesOf(domain, 'disk');
+
+const devicesOf = (domain: Element, name: string): Element[] =>
+  children(domain, 'devices').flatMap(devices => children(devices, name));
+
+const text = (element: Element, name: string): string =>
+  child(element, name)?.textContent?.trim() ?? '';
+
+const child = (element: Element, name: string): Element | undefined => children(element, name)[0];
+
+const children = (element: Element, name: string): Element[] =>
+  [...element.childNodes].filter(
+    (node): node is Element =>
+      node.nodeType === node.ELEMENT_NODE && (node as Element).tagName === name,
+  );
+
+/** The outermost element of a well-formed document. Throws StepError `bad-description`. */
+export function rootOf(xml: string): Element {
+  let document: Document;
+  try {
+    const onError = (level: string, message: string) => {
+      if (level !== 'warning') throw new Error(message);
+    };
+    document = new DOMParser({ onError }).parseFromString(xml, 'text/xml');
+  } catch (cause) {
+    throw broken(cause instanceof Error ? cause.message : String(cause));
+  }
+  const root = document.documentElement;
+  if (!root) throw broken('it is empty');
+  return root;
+}
+
+const broken = (why: string): StepError =>
+  new StepError('bad-description', `libvirt's description cannot be read: ${why}`, {
+    retryable: false,
+  });

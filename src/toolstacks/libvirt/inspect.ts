@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import type { CallContext, DomainView, LiveDisk, RunState } from '../port.ts';
+import { noCaptures, probeCaptures } from '../qemu/captures.ts';
+import { liveDisksOf } from '../qemu/graph.ts';
+import { viewBlocks } from '../qemu/life.ts';
+import type { Query } from '../qemu/query.ts';
+import { runStateOf as runStateByMonitor } from '../qemu/run-state.ts';
+import { agentView } from './agent.ts';
+import type { Description } from './domain-xml.ts';
+import type { LibvirtLife } from './life.ts';
+import { jobs } from './merges.ts';
+import { qemuOf } from './passthrough.ts';
+
+const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | undefined }> = {
+  command: 'query-memory-size-summary',
+  schema: z.object({ 'base-memory': z.number(), 'plugged-memory': z.number().optional() }),
+};
+
+/** Everything that a plan asks about the domain. */
+export async function inspect(
+  life: LibvirtLife,
+  context: CallContext,
+  askAgent: boolean,
+): Promise<DomainView> {
+  const { runState, rawState } = await runStateOf(life, context);
+  const { monitor, libvirt } = life;
+  // Saved memory brings the description of its machine with it: it fits whatever the next start is like.
+  const digest = `libvirt:${libvirt.config.uuid}`;
+  const digests = { deviceDigest: digest, nextDeviceDigest: digest };
+  if (runState === 'off' || rawState.startsWith('off')) {
+    return {
+      runState,
+      rawState,
+      disks: await configuredDisks(life),
+      strangeDisks: [],
+      jobs: [],
+      ...digests,
+      memoryBytes: 0,
+      captures: noCaptures('the domain is off'),
+      agent: { answers: false, why: 'the domain is off' },
+      version: '',
+    };
+  }
+  const now = await libvirt.describe('now');
+  const [memory] = await monitor.ask([queryMemory], context.signal);
+  const view = await viewBlocks(life, context.signal);
+  return {
+    runState,
+    rawState,
+    disks: liveDisksOf(view),
+    strangeDisks: strangersOf(now, life.devices),
+    jobs: await jobs(life),
+    ...digests,
+    memoryBytes: memory['base-memory'] + (memory['plugged-memory'] ?? 0),
+    captures: await probeCaptures(life, context.signal),
+    agent: await agentOf(life, now, runState, askAgent),
+    version: monitor.version(),
+  };
+}
+
+/** How the domain stands: by QEMU's word where it runs, and by libvirt's where it does not. */
+export async function runStateOf(
+  life: LibvirtLife,
+  context: CallContext,
+): Promise<{ runState: RunState; rawState: string }> {
+  const live = await runStateByMonitor(life, context);
+  if (live.runState !== 'off') return live;
+  const { libvirt } = life;
+  const left = qemuOf(libvirt.config.uuid);
+  if (left) {
+    const rawState = `off by libvirt's word, while its QEMU, process ${left.pid}, runs`;
+    return { runState: 'other', rawState };
+  }
+  const known = await libvirt.state();
+  if (known !== null && /^Managed save: +yes$/m.test(await libvirt.verb('dominfo'))) {
+    return { runState: 'other', rawState: 'off, with its memory saved by virsh managedsave' };
+  }
+  return { runState: 'off', rawState: 'off' };
+}
+
+/** What the next start writes to; nothing where libvirt has forgotten the domain. */
+async function configuredDisks(life: LibvirtLife): Promise<LiveDisk[]> {
+  if ((await life.libvirt.state()) === null) return [];
+  const { disks } = await life.libvirt.describe('next');
+  return disks
+    .filter(({ device }) => life.devices.includes(device))
+    .map(({ device, volume }) => ({ device, chain: [volume] }));
+}
+
+const strangersOf = ({ disks, others }: Description, devices: readonly string[]): string[] =>
+  [...disks, ...others].map(({ device }) => device).filter(device => !devices.includes(device));
+
+async function agentOf(
+  life: LibvirtLife,
+  { hasAgent }: Description,
+  runState: RunState,
+  asked: boolean,
+): Promise<DomainView['agent']> {
+  if (!hasAgent) return { answers: false, why: 'the domain has no channel for an agent' };
+  if (runState !== 'running') return { answers: false, why: 'the guest stands still' };
+  if (!asked) return { answers: false, why: 'it was not asked' };
+  return agentView(life);
+}

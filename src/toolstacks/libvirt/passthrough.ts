@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { StepError } from '../../engine/step.ts';
+import { argvOf, pids } from '../../tools/process.ts';
+import type { QmpAnswer, QmpCommand } from '../../tools/qmp.ts';
+import { ToolError } from '../../tools/tool-error.ts';
+import type { CallContext } from '../port.ts';
+import { MonitorPort } from '../qemu/monitor-port.ts';
+import { processOf, type QemuProcess } from '../qemu/process.ts';
+import type { Libvirt } from './libvirt.ts';
+
+const answerSchema = z.lazy(() =>
+  z.union([
+    z.object({ return: z.unknown() }),
+    z.object({ error: z.object({ class: z.string(), desc: z.string() }) }),
+  ]),
+);
+const versionSchema = z.object({
+  qemu: z.object({ major: z.number(), minor: z.number(), micro: z.number() }),
+});
+
+/**
+ * QEMU's monitor through libvirt (virsh qemu-monitor-command), for questions and for what libvirt has no
+ * verb for. Libvirt marks the domain as `custom-monitor` for it, in its log and in `virsh dominfo`.
+ */
+export class PassthroughMonitor extends MonitorPort {
+  readonly #libvirt: Libvirt;
+  #process: QemuProcess | null = null;
+  #version = '';
+
+  constructor(libvirt: Libvirt) {
+    super();
+    this.#libvirt = libvirt;
+  }
+
+  override use(context: CallContext): void {
+    this.#libvirt.use(context);
+  }
+
+  override async reachable(signal?: AbortSignal): Promise<boolean> {
+    try {
+      await this.try([{ command: 'query-status' }], signal);
+      return true;
+    } catch (error) {
+      if (error instanceof StepError && error.code === 'off') return false;
+      throw error;
+    }
+  }
+
+  override async try(commands: readonly QmpCommand[], signal?: AbortSignal): Promise<QmpAnswer[]> {
+    if (this.#version === '') this.#version = await this.#askVersion();
+    const answers: QmpAnswer[] = [];
+    for (const one of commands) {
+      if (signal?.aborted) throw new StepError('aborted', `${one.command}: called off`);
+      answers.push(await this.#send(one));
+    }
+    return answers;
+  }
+
+  /** Libvirt keeps QEMU's events to itself. */
+  override news(): (ms: number, signal: AbortSignal) => Promise<void> {
+    return async (ms, signal) => {
+      await sleep(ms, undefined, { signal }).catch(() => undefined);
+    };
+  }
+
+  /** The QEMU with the domain's UUID among its arguments: libvirt's own word for it may be out of date. */
+  override process(): QemuProcess | null {
+    const known = this.#process;
+    if (known && processOf(known.pid)?.startTicks === known.startTicks) return known;
+    this.#process = qemuOf(this.#libvirt.config.uuid);
+    return this.#process;
+  }
+
+  override version(): string {
+    return this.#version;
+  }
+
+  override close(): void {
+    this.#libvirt.close();
+  }
+
+  async #askVersion(): Promise<string> {
+    const answer = await this.#send({ command: 'query-version' });
+    if (!answer.ok) throw answer.error;
+    const { major, minor, micro } = versionSchema.parse(answer.value).qemu;
+    return `${major}.${minor}.${micro}`;
+  }
+
+  async #send({ command, args }: QmpCommand): Promise<QmpAnswer> {
+    const line = JSON.stringify({ execute: command, ...(args ? { arguments: args } : {}) });
+    const text = await this.#libvirt.verb('qemu-monitor-command', '--cmd', line).catch(asOff);
+    const answer = answerSchema.safeParse(parsed(text));
+    if (!answer.success) {
+      const message = `the answer to ${command} is not what QEMU documents`;
+      throw new ToolError('qmp', 'protocol', message, { command }, answer.error);
+    }
+    if ('return' in answer.data) return { ok: true, value: answer.data.return };
+    const { class: errorClass, desc } = answer.data.error;
+    const detail = { command, class: errorClass, desc };
+    return { ok: false, error: new ToolError('qmp', 'failed', `${command}: ${desc}`, detail) };
+  }
+}
+
+/** The QEMU process that libvirt has started for a domain (its `-uuid`), whatever libvirt thinks of it. */
+export function qemuOf(uuid: string): QemuProcess | null {
+  for (const pid of pids()) {
+    const argv = argvOf(pid);
+    if (argv?.[argv.indexOf('-uuid') + 1] === uuid && argv.includes('-uuid')) return processOf(pid);
+  }
+  return null;
+}
+
+/** A transient domain that ends is forgotten. */
+function asOff(error: unknown): never {
+  if (!(error instanceof StepError) || error.code !== 'no-domain') throw error;
+  throw new StepError('off', error.message, { cause: error });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
