@@ -21,9 +21,32 @@ import type { Storage } from './storages.ts';
 /** Nobody reads the calls of the tests' own tools. */
 export const tools = { log: () => {} };
 
+/** What looks after the guest's QEMU. */
+export interface Keeper {
+  readonly name: 'qemu' | 'libvirt';
+  /** The guest's process, or null. */
+  readonly pid: (world: World) => number | null;
+  /** Take the domain in, or take up what has changed of it. */
+  readonly add: (world: World) => Promise<void>;
+  /** What it says of the domain's disks is what the catalog says. */
+  readonly agrees: (world: World) => Promise<void>;
+  /** Forget the domain, whose QEMU is gone, and end what was started for it. */
+  readonly down: (world: World) => Promise<void>;
+}
+
+/** domsnap itself, by a domain file. */
+export const QEMU: Keeper = {
+  name: 'qemu',
+  pid: ({ session }) => processOfPidFile(join(session.home, 'run', `${DOMAIN}.pid`))?.pid ?? null,
+  add: addFile,
+  agrees: async () => {},
+  down: async () => {},
+};
+
 /** A lab guest under real QEMU, with domsnap's home beside it. */
 export interface World {
   readonly storage: Storage;
+  readonly keeper: Keeper;
   readonly root: string;
   readonly lab: Lab;
   readonly session: Session;
@@ -42,6 +65,8 @@ export interface WorldOptions {
   readonly imageFolder?: string;
   /** domsnap's home, if it is not to lie beside the lab. */
   readonly home?: string;
+  /** Starts what looks after the guest, below the world's folder. */
+  readonly keeper?: (root: string) => Promise<Keeper>;
 }
 
 /** Make a lab guest of small disks, add it as a domain, and wait until it ticks (5 s). */
@@ -51,8 +76,9 @@ export async function worldUp(storage: Storage, options: WorldOptions = {}): Pro
   const { disks } = storage;
   const lab = await labUp({ folder, name: DOMAIN, memoryMb: 128, intervalMs: 50, disks }, tools);
   await changeDomainFile(lab, options.imageFolder);
+  const keeper = (await options.keeper?.(root)) ?? QEMU;
   const session = openSession({ home: options.home ?? join(root, 'home'), who: thisProcess() });
-  const world = { storage, root, lab, session, proofs: new Map(), checks: 0 };
+  const world = { storage, keeper, root, lab, session, proofs: new Map(), checks: 0 };
   try {
     await addAgain(world);
     await startDomain(session, DOMAIN, {});
@@ -64,8 +90,10 @@ export async function worldUp(storage: Storage, options: WorldOptions = {}): Pro
   }
 }
 
-/** Take the domain file up, as it is now. */
-export async function addAgain({ session, lab }: World): Promise<void> {
+/** Take the domain up, as it is now. */
+export const addAgain = (world: World): Promise<void> => world.keeper.add(world);
+
+async function addFile({ session, lab }: World): Promise<void> {
   const { domainFile, folder } = lab.files;
   const config = parseDomainFile(readFileSync(domainFile, 'utf8'), folder);
   const disks = config.disks.map(({ device, path, format }) => ({
@@ -99,13 +127,13 @@ async function changeDomainFile({ files }: Lab, imageFolder?: string): Promise<v
 export async function worldDown(world: World | undefined): Promise<void> {
   if (!world) return;
   await killGuest(world);
+  await world.keeper.down(world);
   world.session.close();
   await rm(world.root, { recursive: true, force: true });
 }
 
 /** The guest's process, or null. */
-export const guestPid = ({ session }: World): number | null =>
-  processOfPidFile(join(session.home, 'run', `${DOMAIN}.pid`))?.pid ?? null;
+export const guestPid = (world: World): number | null => world.keeper.pid(world);
 
 /** Kill QEMU with SIGKILL, as the kernel does when memory is short. */
 export async function killGuest(world: World): Promise<void> {

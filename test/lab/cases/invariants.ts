@@ -33,6 +33,7 @@ export async function assertInvariants(world: World, promises: Promises): Promis
     await contentsStand(world, promises);
     if (promises.waiting) return;
     await headsAreTrue(world, view);
+    await world.keeper.agrees(world);
     await filesAreOwned(world);
     await nothingIsOpen(world, view);
   } finally {

@@ -10,6 +10,7 @@ import {
   DOMAIN,
   untilBooted,
   type World,
+  type WorldOptions,
   worldDown,
   worldUp,
 } from './harness.ts';
@@ -24,8 +25,9 @@ import { compareProved } from './table.ts';
  * All fifteen cases of a storage, on one guest, one after the other, as a user would meet them: each
  * test goes on from the tree that the one before it left.
  */
-export function provesEveryCase(storage: Storage): void {
-  describe(`every case on real QEMU, ${storage.name}`, () => {
+export function provesEveryCase(storage: Storage, options: WorldOptions = {}): void {
+  const under = options.keeper ? 'libvirt' : 'real QEMU';
+  describe(`every case on ${under}, ${storage.name}`, () => {
     let world: World;
     const proved = new Set<string>();
     const name = (one: string) => `${one}.${storage.ending}`;
@@ -54,7 +56,7 @@ export function provesEveryCase(storage: Storage): void {
       behindItsBack(world, monitor => monitor.execute(z.unknown(), command));
 
     beforeAll(async () => {
-      world = await worldUp(storage);
+      world = await worldUp(storage, options);
     }, 120_000);
     afterAll(() => worldDown(world));
 
@@ -163,7 +165,7 @@ export function provesEveryCase(storage: Storage): void {
     });
 
     test('these are the cases that the table of the README shows', () => {
-      compareProved(storage.name, proved);
+      compareProved(options.keeper ? `libvirt-${storage.name}` : storage.name, proved);
     });
   });
 }

@@ -5,7 +5,14 @@ import { z } from 'zod';
 import { CATALOGUE } from '../../../machines/index.ts';
 
 /** The columns of the README's table of cases, and what each holds a snapshot in. */
-export const COLUMNS = ['overlay', 'qcow2-internal', 'mixed'] as const;
+export const COLUMNS = [
+  'overlay',
+  'qcow2-internal',
+  'mixed',
+  'libvirt-overlay',
+  'libvirt-qcow2-internal',
+  'libvirt-mixed',
+] as const;
 export type Column = (typeof COLUMNS)[number];
 
 const FOLDER = join(import.meta.dirname, 'proved');
