@@ -63,6 +63,8 @@ const SILENT: DomainView = {
   rawState: 'unknown',
   disks: [],
   strangeDisks: [],
+  configured: [],
+  pulls: 'any',
   jobs: [],
   deviceDigest: '',
   nextDeviceDigest: '',

@@ -147,6 +147,7 @@ function mergesOf(
     pinned,
     doomed,
     liveChain: live.map(({ path }) => path),
+    pulls: facts.view.pulls,
     freeBytes: path => facts.free.get(dirname(path)) ?? 0,
     back,
   });

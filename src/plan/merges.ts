@@ -18,6 +18,8 @@ export interface MergeQuestion {
   readonly doomed?: ReadonlySet<string>;
   /** Paths of the running chain, head first; empty while the domain is off. */
   readonly liveChain: readonly string[];
+  /** Into which images of the running chain data can be pulled; default: any. */
+  readonly pulls?: 'any' | 'head';
   readonly freeBytes: (path: string) => number;
   /** Rather downward: the disk's head is to lie where the victim lies. */
   readonly back?: boolean;
@@ -53,12 +55,11 @@ export function planMerges(question: MergeQuestion): MergeAnswer {
   const replaced = new Map<string, Volume>();
   const surviving = new Set<string>();
   const spans = spansOf(question);
-  for (const span of spans) {
-    const { merge, downward, note } = planSpan(question, span, spans);
+  for (const { merge, downward, note } of planSpans(question, spans)) {
     notes.push(note);
     (downward ? down : up).push(merge);
     if (downward && merge.base) {
-      replaced.set(span.top.volume.path, merge.base);
+      replaced.set(merge.top.path, merge.base);
       surviving.add(merge.base.path);
     }
   }
@@ -89,11 +90,61 @@ function spansOf({ images, removed }: MergeQuestion): Span[] {
   });
 }
 
+interface PlannedSpan {
+  readonly merge: PlannedMerge;
+  readonly downward: boolean;
+  readonly note: Note;
+}
+
+/**
+ * Where data can be pulled up into the head alone, the head takes up all that stands between it and the
+ * lowest base that is needed. The images that it has passed are out of the running chain then, and those
+ * of them that stay are brought up as if the domain were off.
+ */
+function planSpans(question: MergeQuestion, spans: readonly Span[]): readonly PlannedSpan[] {
+  const planned = spans.map(span => planSpan(question, span, spans));
+  const { device, images, liveChain, pulls = 'any' } = question;
+  const [head, ...below] = liveChain;
+  const depth = (path: string | undefined) =>
+    path === undefined ? liveChain.length : liveChain.indexOf(path);
+  const inner = planned.flatMap(({ merge, downward }) =>
+    !downward && below.includes(merge.top.path) ? merge : [],
+  );
+  if (pulls === 'any' || head === undefined || inner.length === 0) return planned;
+  const { base } = inner.reduce((one, other) =>
+    depth(one.base?.path) > depth(other.base?.path) ? one : other,
+  );
+  const passed = liveChain.slice(1, depth(base?.path));
+  const pull: PlannedSpan = {
+    merge: {
+      device,
+      top: images.get(head)?.volume ?? { path: head, format: 'qcow2' },
+      base,
+      live: true,
+      children: [],
+      bytes: sum(passed.flatMap(path => images.get(path) ?? [])),
+    },
+    downward: false,
+    note: {
+      what: `${device}: ${head} takes up all above ${base?.path ?? 'nothing'}`,
+      why: 'only the image that the running domain writes to can take data up',
+    },
+  };
+  const others = spans.flatMap((span, index) => {
+    const { path } = span.top.volume;
+    if (path === head) return [];
+    const outOfIt = { ...question, liveChain: [] };
+    return passed.includes(path) ? planSpan(outOfIt, span, spans, 'up') : (planned[index] ?? []);
+  });
+  return [pull, ...others];
+}
+
 function planSpan(
   question: MergeQuestion,
   span: Span,
   spans: readonly Span[],
-): { merge: PlannedMerge; downward: boolean; note: Note } {
+  only?: 'up',
+): PlannedSpan {
   const { device, liveChain, freeBytes } = question;
   const { top, between, base } = span;
   const lowest = between.at(-1) as ImageView;
@@ -107,7 +158,8 @@ function planSpan(
   const back = question.back === true;
   const doomed = question.doomed?.has(top.volume.path) === true;
   const cheaper = downBytes * 2 < upBytes;
-  const downward = obstacle === undefined && (doomed || back || cheaper || noSpace);
+  const downward =
+    only !== 'up' && obstacle === undefined && (doomed || back || cheaper || noSpace);
   const common = {
     device,
     top: top.volume,

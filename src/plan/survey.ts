@@ -122,11 +122,18 @@ export function commonRefusals({ domain, view, unreadable, holders, ...rest }: S
   for (const { device, head } of domain.disks) {
     const live = view.disks.find(disk => disk.device === device);
     const writesTo = live?.chain[0]?.path;
-    // A domain that is off may have no configuration to say it.
-    if ((live || view.runState !== 'off') && writesTo !== head.path) {
+    if (view.runState !== 'off' && writesTo !== head.path) {
       say(
         'stale-head',
         `${device} of ${domain.name} writes to ${writesTo ?? 'no image'}, but is recorded on ${head.path}`,
+        `'domsnap doctor ${domain.name}' says which of the two is right, and what to do`,
+      );
+    }
+    const next = view.configured.find(disk => disk.device === device)?.head.path;
+    if (view.runState === 'off' && next !== undefined && next !== head.path) {
+      say(
+        'stale-head',
+        `${device} of ${domain.name} is ${next} in its configuration, but is recorded on ${head.path}`,
         `'domsnap doctor ${domain.name}' says which of the two is right, and what to do`,
       );
     }

@@ -1,4 +1,4 @@
-import type { Volume } from '../catalog/model.ts';
+import type { DomainDisk, Volume } from '../catalog/model.ts';
 import type { Json } from '../engine/json.ts';
 import type { EffectContext } from '../engine/step.ts';
 
@@ -37,8 +37,12 @@ export interface DomainView {
   readonly runState: RunState;
   /** The toolstack's own word for the state, for people. */
   readonly rawState: string;
-  /** While the domain is off, what its configuration names, if it has one: the headers tell the rest. */
+  /** Empty while the domain is off: then the images' headers are the truth. */
   readonly disks: readonly LiveDisk[];
+  /** What the next start writes to, where the toolstack keeps that itself; else only the catalog knows. */
+  readonly configured: readonly DomainDisk[];
+  /** Into which images of its running chains the toolstack can pull data up. */
+  readonly pulls: 'any' | 'head';
   /** Disks that the guest may write to and that the domain was not described with: no snapshot has them. */
   readonly strangeDisks: readonly string[];
   readonly jobs: readonly BlockJob[];

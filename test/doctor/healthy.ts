@@ -63,6 +63,8 @@ const VIEW: DomainView = {
   rawState: 'running',
   disks: [{ device: 'vda', chain: [HEAD, BASE] }],
   strangeDisks: [],
+  configured: [],
+  pulls: 'any',
   jobs: [],
   deviceDigest: 'd',
   nextDeviceDigest: 'd',

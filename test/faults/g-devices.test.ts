@@ -121,6 +121,8 @@ describe('G. devices, firmware, saved memory', () => {
         ...{ runState: 'running', rawState: 'running', jobs: [], deviceDigest: 'd' },
         disks: [{ device: 'vda', chain: [{ path, format: 'raw' }] }],
         strangeDisks: [],
+        configured: [],
+        pulls: 'any',
         ...{ nextDeviceDigest: 'd', memoryBytes: 1, version: '7.2.0' },
         captures: { background: works, precopy: works, paused: works },
         agent: { answers: false, why: 'none' },

@@ -24,41 +24,45 @@ const question = fc
       live: fc.boolean(),
       freeMiB: fc.constantFrom(0, 8, 10_000),
       branchy: fc.boolean(),
+      pulls: fc.constantFrom('any' as const, 'head' as const),
     }),
   )
-  .map(({ nodes, head, live, freeMiB, branchy }): MergeQuestion & { readonly head: string } => {
-    const path = (n: number) => `/images/${n}`;
-    const below = (n: number) =>
-      n === 0 ? null : path(branchy ? (nodes[n]?.below ?? 0) % n : n - 1);
-    const views = nodes.map(({ data, grown }, n): ImageView => {
-      const backing = below(n);
+  .map(
+    ({ nodes, head, live, freeMiB, branchy, pulls }): MergeQuestion & { readonly head: string } => {
+      const path = (n: number) => `/images/${n}`;
+      const below = (n: number) =>
+        n === 0 ? null : path(branchy ? (nodes[n]?.below ?? 0) % n : n - 1);
+      const views = nodes.map(({ data, grown }, n): ImageView => {
+        const backing = below(n);
+        return {
+          volume: { path: path(n), format: 'qcow2' },
+          virtualBytes: (grown ? 2 : 1) * 64 * MIB,
+          allocatedBytes: data * MIB,
+          dataBytes: data * MIB,
+          backing: backing ? { path: backing, format: 'qcow2' } : null,
+          tags: [],
+        };
+      });
+      const images = new Map(views.map(view => [view.volume.path, view]));
+      const chain: string[] = [];
+      for (let at: string | undefined = path(head); at; at = images.get(at)?.backing?.path) {
+        chain.push(at);
+      }
+      const named = (which: 'goes' | 'pinned') =>
+        new Set(nodes.flatMap((node, n) => (node[which] && n !== head ? [path(n)] : [])));
+      const removed = named('goes');
       return {
-        volume: { path: path(n), format: 'qcow2' },
-        virtualBytes: (grown ? 2 : 1) * 64 * MIB,
-        allocatedBytes: data * MIB,
-        dataBytes: data * MIB,
-        backing: backing ? { path: backing, format: 'qcow2' } : null,
-        tags: [],
+        device: 'vda',
+        images,
+        removed,
+        pinned: new Set([...named('pinned')].filter(one => !removed.has(one))),
+        liveChain: live ? chain : [],
+        pulls,
+        freeBytes: () => freeMiB * MIB,
+        head: path(head),
       };
-    });
-    const images = new Map(views.map(view => [view.volume.path, view]));
-    const chain: string[] = [];
-    for (let at: string | undefined = path(head); at; at = images.get(at)?.backing?.path) {
-      chain.push(at);
-    }
-    const named = (which: 'goes' | 'pinned') =>
-      new Set(nodes.flatMap((node, n) => (node[which] && n !== head ? [path(n)] : [])));
-    const removed = named('goes');
-    return {
-      device: 'vda',
-      images,
-      removed,
-      pinned: new Set([...named('pinned')].filter(one => !removed.has(one))),
-      liveChain: live ? chain : [],
-      freeBytes: () => freeMiB * MIB,
-      head: path(head),
-    };
-  });
+    },
+  );
 
 /** What every image stands on once the merges are done, and who took whose place. */
 function after({ images }: MergeQuestion, { up, down, replaced }: MergeAnswer) {
@@ -144,6 +148,25 @@ describe('merges of any tree of images', () => {
         }
       }),
       { numRuns: 1_000 },
+    );
+  });
+
+  test('pull into no image of a running chain but its head, where no other can take data up', () => {
+    fc.assert(
+      fc.property(question, asked => {
+        fc.pre(asked.pulls === 'head' && asked.liveChain.length > 0);
+        const answer = planMerges(asked);
+        const inner = answer.up.filter(({ top, live }) => live && top.path !== asked.head);
+        expect(inner).toEqual([]);
+        // What the head has passed is out of the chain: no job of the domain can be about it.
+        const pulled = answer.up.find(({ live }) => live);
+        if (!pulled) return;
+        const end = pulled.base ? asked.liveChain.indexOf(pulled.base.path) : undefined;
+        const passed = asked.liveChain.slice(1, end);
+        const others = [...answer.up, ...answer.down].filter(one => one !== pulled);
+        expect(others.filter(({ live, top }) => live && passed.includes(top.path))).toEqual([]);
+      }),
+      { numRuns: 2_000 },
     );
   });
 });

@@ -74,6 +74,8 @@ function view(life: Life): DomainView {
     rawState: world.process?.runState ?? 'off',
     disks: liveDisks(life),
     strangeDisks: [],
+    configured: [],
+    pulls: 'any',
     jobs: jobsOf(world.process),
     deviceDigest: world.deviceDigest,
     nextDeviceDigest: world.deviceDigest,

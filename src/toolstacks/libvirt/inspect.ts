@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { CallContext, DomainView, LiveDisk, RunState } from '../port.ts';
+import type { DomainDisk } from '../../catalog/model.ts';
+import type { CallContext, DomainView, RunState } from '../port.ts';
 import { noCaptures, probeCaptures } from '../qemu/captures.ts';
 import { liveDisksOf } from '../qemu/graph.ts';
 import { viewBlocks } from '../qemu/life.ts';
@@ -10,6 +11,7 @@ import type { Description } from './domain-xml.ts';
 import type { LibvirtLife } from './life.ts';
 import { jobs } from './merges.ts';
 import { qemuOf } from './passthrough.ts';
+import { isPersistent } from './power.ts';
 
 const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | undefined }> = {
   command: 'query-memory-size-summary',
@@ -31,8 +33,10 @@ export async function inspect(
     return {
       runState,
       rawState,
-      disks: await configuredDisks(life),
+      disks: [],
       strangeDisks: [],
+      configured: await configured(life),
+      pulls: 'head',
       jobs: [],
       ...digests,
       memoryBytes: 0,
@@ -49,6 +53,8 @@ export async function inspect(
     rawState,
     disks: liveDisksOf(view),
     strangeDisks: strangersOf(now, life.devices),
+    configured: await configured(life),
+    pulls: 'head',
     jobs: await jobs(life),
     ...digests,
     memoryBytes: memory['base-memory'] + (memory['plugged-memory'] ?? 0),
@@ -78,13 +84,13 @@ export async function runStateOf(
   return { runState: 'off', rawState: 'off' };
 }
 
-/** What the next start writes to; nothing where libvirt has forgotten the domain. */
-async function configuredDisks(life: LibvirtLife): Promise<LiveDisk[]> {
-  if ((await life.libvirt.state()) === null) return [];
+/** What the next start writes to; nothing where libvirt keeps no description of the domain for it. */
+async function configured(life: LibvirtLife): Promise<DomainDisk[]> {
+  if (!(await isPersistent(life))) return [];
   const { disks } = await life.libvirt.describe('next');
   return disks
     .filter(({ device }) => life.devices.includes(device))
-    .map(({ device, volume }) => ({ device, chain: [volume] }));
+    .map(({ device, volume }) => ({ device, head: volume }));
 }
 
 const strangersOf = ({ disks, others }: Description, devices: readonly string[]): string[] =>
