@@ -38,6 +38,7 @@ export function simToolstack(life: Life): Toolstack {
           ]),
         ),
       ),
+    records: async () => [],
     perform: (deed, context) => perform(life, deed, context),
     preview: deed => [{ tool: 'qmp', command: { execute: deed.do } }],
     close: async () => {},
@@ -160,6 +161,10 @@ async function perform(life: Life, deed: DomainDeed, context: CallContext): Prom
     case 'cancelMerges':
       return await cancelMerges(life, deed.jobs, context);
     case 'configureHeads':
+    case 'tellSnapshot':
+    case 'untellSnapshots':
+    case 'moveRecords':
+    case 'tellCurrent':
       return {};
     case 'stop':
       world.process = null;

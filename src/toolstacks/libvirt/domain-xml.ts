@@ -32,6 +32,17 @@ export interface Description {
 /** Read a description. Throws StepError `bad-description`. */
 export function readDescription(xml: string): Description {
   const domain = rootOf(xml);
+  return {
+    name: text(domain, 'name'),
+    uuid: text(domain, 'uuid'),
+    ...readDisks(domain),
+    hasAgent: channelsOf(domain).includes('org.qemu.guest_agent.0'),
+    memoryBytes: memoryOf(domain),
+  };
+}
+
+/** The disks of a description that is part of another document. */
+export function readDisks(domain: Element): Pick<Description, 'disks' | 'others'> {
   const disks: DescribedDisk[] = [];
   const others: OtherDisk[] = [];
   for (const disk of disksOf(domain)) {
@@ -46,14 +57,7 @@ export function readDescription(xml: string): Description {
       });
     }
   }
-  return {
-    name: text(domain, 'name'),
-    uuid: text(domain, 'uuid'),
-    disks,
-    others,
-    hasAgent: channelsOf(domain).includes('org.qemu.guest_agent.0'),
-    memoryBytes: memoryOf(domain),
-  };
+  return { disks, others };
 }
 
 /** The description with these heads instead of its own; all else stays as it is. */
@@ -163,12 +167,16 @@ const disksOf = (domain: Element): Element[] => devicesOf(domain, 'disk');
 const devicesOf = (domain: Element, name: string): Element[] =>
   children(domain, 'devices').flatMap(devices => children(devices, name));
 
-const text = (element: Element, name: string): string =>
+/** The text of the first child of this name; empty where there is none. */
+export const text = (element: Element, name: string): string =>
   child(element, name)?.textContent?.trim() ?? '';
 
-const child = (element: Element, name: string): Element | undefined => children(element, name)[0];
+/** The first child of this name. */
+export const child = (element: Element, name: string): Element | undefined =>
+  children(element, name)[0];
 
-const children = (element: Element, name: string): Element[] =>
+/** The children of this name, in their order. */
+export const children = (element: Element, name: string): Element[] =>
   [...element.childNodes].filter(
     (node): node is Element =>
       node.nodeType === node.ELEMENT_NODE && (node as Element).tagName === name,

@@ -7,11 +7,11 @@ import { viewBlocks } from '../qemu/life.ts';
 import type { Query } from '../qemu/query.ts';
 import { runStateOf as runStateByMonitor } from '../qemu/run-state.ts';
 import { agentView } from './agent.ts';
+import { isPersistent } from './description-file.ts';
 import type { Description } from './domain-xml.ts';
 import type { LibvirtLife } from './life.ts';
 import { jobs } from './merges.ts';
 import { qemuOf } from './passthrough.ts';
-import { isPersistent } from './power.ts';
 
 const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | undefined }> = {
   command: 'query-memory-size-summary',

@@ -70,6 +70,16 @@ export function preview(life: LibvirtLife, deed: DomainDeed): readonly Command[]
       return [verb('define', 'DESCRIPTION'), verb('start', ...(deed.paused ? ['--paused'] : []))];
     case 'startFrom':
       return [libvirt.shown('restore', deed.memory.path, '--xml', 'DESCRIPTION', '--paused')];
+    case 'tellSnapshot':
+      return [
+        verb('snapshot-create', 'RECORD', '--redefine', ...(deed.current ? ['--current'] : [])),
+      ];
+    case 'untellSnapshots':
+      return deed.names.map(name => verb('snapshot-delete', name, '--metadata'));
+    case 'moveRecords':
+      return deed.files.length > 0 ? [verb('snapshot-create', 'RECORD', '--redefine')] : [];
+    case 'tellCurrent':
+      return deed.name === null ? [] : [verb('snapshot-current', '--snapshotname', deed.name)];
     case 'configureHeads':
       return [verb('define', 'DESCRIPTION')];
   }
