@@ -135,7 +135,12 @@ export type DomainDeed =
   | {
       readonly do: 'startFrom';
       readonly heads: readonly Overlay[];
-      readonly memory: { readonly path: string; readonly deviceDigest: string };
+      /** `inside`: it lies in the heads themselves, under this tag, and not in a file. */
+      readonly memory: {
+        readonly path: string;
+        readonly deviceDigest: string;
+        readonly inside?: string | undefined;
+      };
     };
 
 /** A volume on the way to become, or being, the head of a device. */

@@ -33,14 +33,6 @@ export class Libvirt {
     return await this.call(verb, this.config.uuid, ...words);
   }
 
-  /** The words of such a call, as a plan shows them. */
-  shown(verb: string, ...words: readonly string[]) {
-    return {
-      tool: 'exec' as const,
-      command: [...this.virsh.argv([verb, this.config.name, ...words])],
-    };
-  }
-
   async call(...words: readonly string[]): Promise<string> {
     const limits = { deadlineMs: CALL_MS, signal: this.#context?.signal };
     try {

@@ -71,15 +71,22 @@ export async function startFrom(
   if ((await libvirt.state()) !== null) {
     await configureHeads(life, { do: 'configureHeads', heads });
   }
+  if (memory.inside !== undefined) {
+    // Its record holds the description of the machine that the memory fits.
+    await libvirt.verb('snapshot-revert', memory.inside, '--paused').catch(refusedMemory);
+    return { loaded: memory.path };
+  }
   const saved = await libvirt.call('save-image-dumpxml', '--security-info', memory.path);
   await withFile(withHeads(saved, heads), path =>
-    libvirt.call('restore', memory.path, '--xml', path, '--paused').catch(error => {
-      if (!(error instanceof StepError) || error.code !== 'refused') throw error;
-      const message = `QEMU does not take the saved memory: ${error.message}`;
-      throw new StepError('bad-memory', message, { cause: error, retryable: false });
-    }),
+    libvirt.call('restore', memory.path, '--xml', path, '--paused').catch(refusedMemory),
   );
   return { loaded: memory.path };
+}
+
+function refusedMemory(error: unknown): never {
+  if (!(error instanceof StepError) || error.code !== 'refused') throw error;
+  const message = `QEMU does not take the saved memory: ${error.message}`;
+  throw new StepError('bad-memory', message, { cause: error, retryable: false });
 }
 
 /** Have the domain's configuration name these heads from its next start on. */
