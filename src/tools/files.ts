@@ -39,7 +39,14 @@ export function writeExclusive(
   return fileCall(log, ['write-exclusive', path], () => createDurably(path, mode, text));
 }
 
-/** Puts a small file in the place of the old one, if any: a crash leaves the old or the new. */
+/** Under which name what takes a file's place is made: always the same, so that none is left for good. */
+export const replacementOf = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.new`);
+
+/**
+ * Puts a small file in the place of the old one, if any: a crash leaves the old or the new, and perhaps what
+ * the next call clears away. Two writers of one file are the caller's to keep apart.
+ */
 export function replaceFile(
   path: string,
   text: string,
@@ -47,8 +54,8 @@ export function replaceFile(
   log: CallSink,
 ): Promise<void> {
   return fileCall(log, ['replace', path], async () => {
-    const draft = join(dirname(path), `.${basename(path)}.${process.pid}.new`);
-    // Of a process that was killed, and whose pid came round again.
+    const draft = replacementOf(path);
+    // Of a process that was killed.
     await unlink(draft).catch(() => undefined);
     await createSynced(draft, mode, text);
     await rename(draft, path);
