@@ -66,7 +66,7 @@ export function replaceFile(
 /** Makes a folder with exactly this mode, durably, and those above it; one that exists is left as it is. */
 export function makeFolder(path: string, mode: number, log: CallSink): Promise<void> {
   return fileCall(log, ['make-folder', path], async () => {
-    const top = await mkdir(path, { recursive: true, mode });
+    const top = await makeFolders(path, mode);
     if (top === undefined) return;
     await chmod(path, mode);
     for (let made = resolve(path); ; made = dirname(made)) {
@@ -74,6 +74,18 @@ export function makeFolder(path: string, mode: number, log: CallSink): Promise<v
       if (made === top || made === dirname(made)) return;
     }
   });
+}
+
+/** Answers the topmost folder that was made. */
+async function makeFolders(path: string, mode: number): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode });
+    return resolve(path);
+  } catch (error) {
+    // With `recursive`, Node has ENOENT for all that is wrong, a read-only file system too (24.21).
+    if (!['ENOENT', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+    return mkdir(path, { recursive: true, mode });
+  }
 }
 
 /** Waits until the file's content is on disk. */

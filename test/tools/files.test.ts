@@ -41,6 +41,7 @@ import {
   writeExclusive,
 } from '../../src/tools/files.ts';
 import { ToolError } from '../../src/tools/tool-error.ts';
+import { readOnly, root } from '../faults/sabotage.ts';
 import { failureOf } from './failure.ts';
 import { tempFolder } from './temp-folder.ts';
 
@@ -98,6 +99,13 @@ test('a folder is made with those above it, and an existing one keeps its mode',
   await makeFolder(folder, 0o700, quiet);
   await makeFolder(folder, 0o755, quiet);
   expect((await ownerOf(folder)).mode).toBe(0o700);
+});
+
+test.skipIf(!root)('a folder that a read-only file system does not take says so', async () => {
+  const folder = tempFolder();
+  readOnly(folder);
+  const error = await failureOf(makeFolder(join(folder, 'a'), 0o700, quiet));
+  expect(error).toMatchObject({ code: 'failed', detail: { errno: 'EROFS' } });
 });
 
 test('a move keeps the file, and never overwrites another', async () => {
