@@ -110,7 +110,7 @@ export async function configureHeads(
 /** Whether libvirt keeps the domain while it is off. */
 export async function isPersistent({ libvirt }: LibvirtLife): Promise<boolean> {
   if ((await libvirt.state()) === null) return false;
-  return /^Persistent: +yes$/m.test(await libvirt.verb('dominfo'));
+  return /^Persistent: +yes$/m.test(await libvirt.ask('dominfo'));
 }
 
 async function nextDescription(life: LibvirtLife, heads: readonly Overlay[]): Promise<string> {
