@@ -29,6 +29,7 @@ export async function libvirtKeeper(root: string, user: QemuUser = 'root'): Prom
     daemon,
     pid: () => (uuid === '' ? null : (qemuOf(uuid)?.pid ?? null)),
     notesOf: () => uuid,
+    logOf: () => join(root, 'libvirt', 'var-log-libvirt', 'qemu', `${DOMAIN}.log`),
     async add(world) {
       if (uuid === '') uuid = await define(daemon, world);
       const { config, disks } = await discoverDomain(DOMAIN, daemon.uri);

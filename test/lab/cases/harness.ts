@@ -28,6 +28,8 @@ export interface Keeper {
   readonly pid: (world: World) => number | null;
   /** Under which name domsnap keeps its notes of the running domain. */
   readonly notesOf: (world: World) => string;
+  /** Where QEMU says why it ends. */
+  readonly logOf: (world: World) => string;
   /** Take the domain in, or take up what has changed of it. */
   readonly add: (world: World) => Promise<void>;
   /** What it says of the domain's disks is what the catalog says. */
@@ -43,6 +45,7 @@ export const QEMU: Keeper = {
   name: 'qemu',
   pid: ({ session }) => processOfPidFile(join(session.home, 'run', `${DOMAIN}.pid`))?.pid ?? null,
   notesOf: () => DOMAIN,
+  logOf: ({ session }) => join(session.home, 'run', `${DOMAIN}.log`),
   add: addFile,
   agrees: async () => {},
   ready: async () => {},
