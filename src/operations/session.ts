@@ -8,7 +8,7 @@ import type { Watchdog } from '../engine/watchdog.ts';
 import type { Journal, Operation, Projection } from '../journal/port.ts';
 import type { Images } from '../storages/port.ts';
 import { processAlive } from '../tools/process.ts';
-import type { CallContext, Toolstack } from '../toolstacks/port.ts';
+import { type CallContext, NO_EFFECT, type Toolstack } from '../toolstacks/port.ts';
 import { startOf } from './begun.ts';
 
 /** Everything that operations on this host share. Real, or simulated as a whole. */
@@ -90,7 +90,7 @@ function beingRecovered(session: Session, domain: string): boolean {
 /** The context of calls that belong to no operation: they ask, or start and stop a domain. */
 export function freeContext(signal?: AbortSignal): CallContext {
   return {
-    key: 'none',
+    key: NO_EFFECT,
     signal: signal ?? new AbortController().signal,
     log() {},
     progress() {},

@@ -16,12 +16,15 @@ export const prepareHeads = ({ images }: Host) =>
   });
 
 /** Move new heads that no domain has started on to the trash. */
-export const discardHeads = ({ images }: Host) =>
+export const discardHeads = ({ images, toolstack }: Host) =>
   hostStep({
     input: RevertInput,
     output: Nothing,
     probe: alwaysAgain,
     async act({ disks }, context) {
+      // A start that came to nothing may have been told of them; the next must not look for what goes now.
+      const heads = disks.map(({ device, head }) => ({ device, volume: head }));
+      await toolstack.perform({ do: 'configureHeads', heads }, context);
       for (const { newHead } of disks) {
         if (!newHead) continue;
         const { operation } = context;

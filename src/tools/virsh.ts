@@ -24,9 +24,10 @@ const PROMPT = 'virsh # ';
  * call it is given a command that it cannot know, of a name that nobody else can: where that is echoed the
  * answer ends, and where it is complained about the errors do.
  *
- * Every call throws ToolErrors: `missing` (no virsh), `refused` (a word that no command line can hold),
- * `failed` (with what virsh says), `closed` (virsh or its daemon has ended: whether the call took effect
- * is not known), `timeout`, `aborted`, `too-large`; after the last four the next call has a new virsh.
+ * Every call throws ToolErrors: `missing` (no virsh), `refused` (a word that no command line can hold; or
+ * no daemon answers, which its `detail` calls `unreachable`), `failed` (with what virsh says), `closed`
+ * (virsh or its daemon has ended: whether the call took effect is not known), `timeout`, `aborted`,
+ * `too-large`. A virsh that has ended, or does not answer, is followed by another.
  */
 export class Virsh {
   readonly #connect: string | undefined;
@@ -116,7 +117,8 @@ export class Virsh {
       });
       const text = await answer;
       const [complaint = ''] = this.#complained.split(unknownCommand(nonce));
-      if (/^error: /m.test(complaint)) throw failed(words, complaint);
+      const errors = complaint.replaceAll(NEWS, '');
+      if (/^error: /m.test(errors)) throw failed(words, errors, errors.length < complaint.length);
       end('ok', text);
       return text;
     } catch (error) {
@@ -193,18 +195,40 @@ function quoted(word: string): string {
 
 const what = (words: readonly string[]): string => `virsh ${words[0] ?? ''}`;
 
-function failed(words: readonly string[], text: string): ToolError {
-  const said = printable(text.replaceAll(/^error: /gm, '').trim(), 4_000);
-  const lost = /^error: (Disconnected|failed to connect|Cannot recv|End of file)/m.test(text);
-  const message = `${what(words)}: ${said === '' ? 'it failed, and did not say why' : said}`;
+/** What virsh says of its connection whenever it changes: that is no answer to a call. */
+const NEWS = /^error: (Disconnected from .*|Reconnected to the hypervisor)\n/gm;
+/** The daemon was not there to be given the call. */
+const UNREACHABLE = /^error: failed to (re)?connect to the hypervisor/im;
+/** It was given the call, and its answer did not come. */
+const LOST =
+  /^error: (Cannot (recv|write)|End of file|client socket is closed|internal error: client)/m;
+
+function failed(words: readonly string[], errors: string, hasNews: boolean): ToolError {
+  const message = `${what(words)}: ${saidIn(errors) || 'it failed, and did not say why'}`;
+  if (UNREACHABLE.test(errors)) return unreachable(words, message);
+  const lost = hasNews || LOST.test(errors);
   return new ToolError('exec', lost ? 'closed' : 'failed', message, { argv: words });
 }
 
-function ended(words: readonly string[], said: string): ToolError {
-  const why = printable(said.replaceAll(/^error: /gm, '').trim(), 1_000);
+function ended(words: readonly string[], errors: string): ToolError {
+  const why = saidIn(errors);
   const message = `${what(words)}: virsh has ended before it answered${why === '' ? '' : `: ${why}`}`;
+  if (UNREACHABLE.test(errors)) return unreachable(words, message);
   return new ToolError('exec', 'closed', message, { argv: words });
 }
+
+const unreachable = (argv: readonly string[], message: string): ToolError =>
+  new ToolError('exec', 'refused', message, { argv, unreachable: true });
+
+/** What it complains of, in one line. */
+const saidIn = (errors: string): string =>
+  printable(
+    errors
+      .replaceAll(/^error: /gm, '')
+      .trim()
+      .replaceAll(/\n+/g, ': '),
+    4_000,
+  );
 
 function unanswered(
   why: 'timeout' | 'aborted',

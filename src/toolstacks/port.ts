@@ -5,6 +5,9 @@ import type { EffectContext } from '../engine/step.ts';
 /** What a call may know of the effect that it belongs to. */
 export type CallContext = Pick<EffectContext, 'key' | 'signal' | 'log' | 'progress'>;
 
+/** The key of calls that belong to no effect: a plan's questions, which can be put again. */
+export const NO_EFFECT = 'none';
+
 /** A command as a person would type it or a monitor take it: what a plan shows and an audit keeps. */
 export interface Command {
   readonly tool: 'qmp' | 'agent' | 'exec' | 'file';

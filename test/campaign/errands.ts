@@ -2,8 +2,8 @@ import { stopDomain } from '../../src/operations/domains.ts';
 import { type Report, runRequest } from '../../src/operations/run-request.ts';
 import type { Request } from '../../src/plan/request.ts';
 import { Notes } from '../../src/toolstacks/qemu/notes.ts';
-import { processOfPidFile } from '../../src/toolstacks/qemu/process.ts';
-import { DOMAIN, startAgain, type World } from '../lab/cases/harness.ts';
+import { processOf } from '../../src/toolstacks/qemu/process.ts';
+import { DOMAIN, guestPid, startAgain, type World } from '../lab/cases/harness.ts';
 import { runStateOf } from '../lab/cases/operate.ts';
 
 /** One case, and how a user comes to it. */
@@ -147,9 +147,10 @@ export async function bring(world: World, state: State): Promise<void> {
 }
 
 /** As on a host whose kernel cannot write-protect memory: live memory is saved by pre-copy. */
-function banBackground({ session }: World, banned: boolean): void {
-  const notes = new Notes(session.home, DOMAIN);
-  const process = processOfPidFile(notes.path('pid'));
+function banBackground(world: World, banned: boolean): void {
+  const { session, keeper } = world;
+  const notes = new Notes(session.home, keeper.notesOf(world));
+  const process = processOf(guestPid(world));
   const why = 'the campaign measures the other way';
   notes.write({ burnt: banned && process ? { process, why } : undefined });
 }

@@ -36,12 +36,20 @@ export async function begun(
   while (command.running() && newest(world)?.id === before?.id) await sleep(2);
 }
 
+/** How an operation was brought to its end. */
+export interface Recovered {
+  /** How often recovery was killed too. */
+  readonly kills: number;
+  /** Why it waited for a person until it was recovered by hand. */
+  readonly attention: string | null;
+}
+
 /** By the watchdog, or by `recover`, which may be killed as well, some times. */
 export async function recovered(
   world: World,
   recoveryKills: number,
   chance: Chance,
-): Promise<number> {
+): Promise<Recovered> {
   let kills = 0;
   while (kills < recoveryKills && isOpen(world)) {
     const again = launch(world, ['recover']);
@@ -58,8 +66,18 @@ export async function recovered(
     if (performance.now() > untilMs) throw new Error('the watchdog does not come to an end');
     await sleep(20);
   }
+  await world.keeper.ready();
+  const attention = attentionOf(world);
   await recover(world.session, undefined);
-  return kills;
+  return { kills, attention };
+}
+
+/** What the last operation wants from a person, if it does. */
+function attentionOf(world: World): string | null {
+  const operation = newest(world);
+  if (operation?.status !== 'needsAttention') return null;
+  const facts = world.session.journal.records(operation.id).map(({ fact }) => fact);
+  return facts.flatMap(fact => (fact.type === 'failed' ? [fact.error.message] : [])).at(-1) ?? '';
 }
 
 /** An operation has not come to its end. */

@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../src/journal/port.ts';
 import { connectQmp } from '../../src/tools/qmp.ts';
 import { launch } from '../lab/cases/command.ts';
-import { tools, type World } from '../lab/cases/harness.ts';
+import { tools } from '../lab/cases/harness.ts';
 import type { Chance } from '../seeded-random.ts';
+import type { CampaignWorld } from './campaign-world.ts';
 import type { Errand } from './errands.ts';
 import { begun, expectSense, looksWhole, newest, recovered } from './judge.ts';
 import { type Laps, Stopwatch } from './stopwatch.ts';
@@ -19,7 +20,7 @@ export interface Round {
   readonly struck: boolean;
   /** `none`: killed before the operation began. */
   readonly outcome: Status | 'none';
-  /** Why the command called for a person; it said what to do. */
+  /** Why it waited for a person, after a kill; or why the command called for one, after a fault. */
   readonly attention: string | null;
   /** From the kill to a guest that runs, where it stood still; by its monitor. */
   readonly standstillMs: number | null;
@@ -52,7 +53,7 @@ export interface Game {
 
 /** Kill, let it be recovered from, and look at the world. Throws where an invariant does not hold. */
 export async function playRound(
-  world: World,
+  world: CampaignWorld,
   errand: Errand,
   blow: Blow,
   { durations, chance, round }: Game,
@@ -88,7 +89,7 @@ export async function playRound(
   await command.exited;
   if (!struck) await expectSense(words, command);
   watch.lap('command');
-  const recoveryKills = await recovered(world, blow.recoveryKills, chance);
+  const { kills: recoveryKills, attention } = await recovered(world, blow.recoveryKills, chance);
   watch.lap('recovery');
   const standstillMs = guest.standstillAfter(atMs);
   guest.close();
@@ -101,7 +102,7 @@ export async function playRound(
     struck,
     outcome: operation && operation.id !== before?.id ? operation.status : 'none',
     standstillMs,
-    attention: null,
+    attention,
     recoveryKills,
     laps: watch.laps,
   };
@@ -114,7 +115,7 @@ function allowed({ before, after }: Errand, victim: Victim): readonly string[] {
 }
 
 /** Hear from the guest's second monitor when it stops and runs. A domain that is off has nothing to say. */
-async function listen({ lab }: World) {
+async function listen({ lab }: CampaignWorld) {
   const seen: { readonly event: string; readonly atMs: number }[] = [];
   const monitor = await connectQmp({
     path: join(lab.files.folder, 'other.sock'),

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import type { World } from '../lab/cases/harness.ts';
 import { newest } from './judge.ts';
 
@@ -14,5 +15,16 @@ export function trail(world: World): string {
       );
       return [at, JSON.stringify(fact).slice(0, 600), `${from} → ${to}`, ...calls].join('  ');
     });
-  return [`${operation.caseId} ${operation.id}: ${operation.status}`, ...lines].join('\n');
+  const heading = `${operation.caseId} ${operation.id}: ${operation.status}`;
+  return [heading, ...lines, ...lastWords(world)].join('\n');
+}
+
+/** The end of QEMU's own log. */
+function lastWords(world: World): string[] {
+  const path = world.keeper.logOf(world);
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  return text
+    .slice(-1_500)
+    .split('\n')
+    .map(line => `QEMU: ${line}`);
 }

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { Running } from '../lab/cases/command.ts';
 import { DOMAIN, guestPid, type World } from '../lab/cases/harness.ts';
 import { pidsWhose, watchdogsOf } from '../processes.ts';
+import type { CampaignWorld } from './campaign-world.ts';
 
 /** Who is killed, with SIGKILL. */
 export const VICTIMS = [
@@ -13,10 +14,14 @@ export const VICTIMS = [
   'QEMU and engine',
   'watchdog and engine',
 ] as const;
-export type Victim = (typeof VICTIMS)[number];
+
+/** Who is killed beside these where libvirt looks after QEMU. Its daemon is started again at once. */
+export const VICTIMS_OF_LIBVIRT = ['virsh', 'libvirtd', 'libvirtd and engine'] as const;
+
+export type Victim = (typeof VICTIMS | typeof VICTIMS_OF_LIBVIRT)[number];
 
 /** Kill it; answers whether it was there. The watchdog goes first, or it would do its work. */
-export function strike(victim: Victim, { pid }: Running, world: World): boolean {
+export function strike(victim: Victim, { pid }: Running, world: CampaignWorld): boolean {
   switch (victim) {
     case 'engine at a fail point':
       return true;
@@ -36,7 +41,24 @@ export function strike(victim: Victim, { pid }: Running, world: World): boolean 
     case 'watchdog and engine':
       for (const watcher of watchdogsOf(world.session.home)) kill(watcher);
       return kill(pid);
+    case 'virsh':
+      return kill(virshOf(world));
+    case 'libvirtd':
+      return world.libvirtd?.crash() ?? false;
+    case 'libvirtd and engine': {
+      const daemon = world.libvirtd?.crash() ?? false;
+      return kill(pid) || daemon;
+    }
   }
+}
+
+/** The virsh by which the command speaks to the world's libvirtd. */
+function virshOf({ libvirtd }: CampaignWorld): number | null {
+  if (!libvirtd) return null;
+  return (
+    pidsWhose(([program, ...words]) => program === 'virsh' && words.includes(libvirtd.uri))[0] ??
+    null
+  );
 }
 
 function kill(pid: number | null): boolean {

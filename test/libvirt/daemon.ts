@@ -8,6 +8,8 @@ import { ToolError } from '../../src/tools/tool-error.ts';
 
 const UP_MS = 30_000;
 const VIRSH_MS = 60_000;
+/** systemd.service(5), RestartSec. */
+const RESTART_MS = 100;
 const log = (): void => {};
 
 /** Folders of libvirt's that a daemon of the tests has for itself. */
@@ -30,6 +32,7 @@ export class TestLibvirtd {
   readonly uri: string;
   readonly #folder: string;
   #daemon: Daemon | undefined;
+  #coming: Promise<void> | undefined;
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -65,7 +68,14 @@ export class TestLibvirtd {
   }
 
   /** If it is dead, start it; come back once it answers. */
-  async ensure(): Promise<void> {
+  ensure(): Promise<void> {
+    this.#coming ??= this.#ensure().finally(() => {
+      this.#coming = undefined;
+    });
+    return this.#coming;
+  }
+
+  async #ensure(): Promise<void> {
     const untilMs = performance.now() + UP_MS;
     for (;;) {
       if (this.pid === null) this.#daemon = await this.#spawn();
@@ -87,6 +97,20 @@ export class TestLibvirtd {
   /** Kill it as a crash would. Its QEMUs go on. */
   kill(): void {
     if (this.pid !== null) process.kill(this.pid, 'SIGKILL');
+  }
+
+  /** Kill it, and have it started again as systemd would, 100 ms later; `ensure` tells when it answers. */
+  crash(): boolean {
+    if (this.pid === null || this.#coming) return false;
+    this.kill();
+    this.#coming = sleep(RESTART_MS)
+      .then(() => this.#ensure())
+      .finally(() => {
+        this.#coming = undefined;
+      });
+    // Whoever asks for it hears of it.
+    this.#coming.catch(() => {});
+    return true;
   }
 
   /** End it. Domains are the caller's to end before. */

@@ -1,12 +1,15 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
+import { z } from 'zod';
 import { addDomain } from '../../src/operations/domains.ts';
 import { ToolError } from '../../src/tools/tool-error.ts';
 import { discoverDomain } from '../../src/toolstacks/libvirt/discover.ts';
 import { readDescription } from '../../src/toolstacks/libvirt/domain-xml.ts';
 import { qemuOf } from '../../src/toolstacks/libvirt/passthrough.ts';
-import { DOMAIN, type Keeper, type World } from '../lab/cases/harness.ts';
+import { behindItsBack, DOMAIN, type Keeper, type World } from '../lab/cases/harness.ts';
+import { pidsWhose } from '../processes.ts';
 import { type QemuUser, TestLibvirtd } from './daemon.ts';
 import { labDomainXml } from './domain-xml.ts';
 
@@ -25,6 +28,8 @@ export async function libvirtKeeper(root: string, user: QemuUser = 'root'): Prom
     name: 'libvirt',
     daemon,
     pid: () => (uuid === '' ? null : (qemuOf(uuid)?.pid ?? null)),
+    notesOf: () => uuid,
+    logOf: () => join(root, 'libvirt', 'var-log-libvirt', 'qemu', `${DOMAIN}.log`),
     async add(world) {
       if (uuid === '') uuid = await define(daemon, world);
       const { config, disks } = await discoverDomain(DOMAIN, daemon.uri);
@@ -36,6 +41,7 @@ export async function libvirtKeeper(root: string, user: QemuUser = 'root'): Prom
       });
     },
     agrees: world => agrees(daemon, world),
+    ready: () => daemon.ensure(),
     async down() {
       await daemon.close();
     },
@@ -49,20 +55,45 @@ async function define(daemon: TestLibvirtd, { root, lab }: World): Promise<strin
   return await daemon.virsh('domuuid', DOMAIN);
 }
 
-/** I4: libvirt names the same heads, for now and for the next start; and I6: it has no job. */
-async function agrees(daemon: TestLibvirtd, { session }: World): Promise<void> {
-  const heads = session.catalog.domain(DOMAIN)?.disks.map(({ head }) => head.path);
+/**
+ * I1: libvirt says of the guest what QEMU says. I4: it names the same heads, for now and for the next
+ * start. I6: it has no job, and nothing of domsnap's still reads memory.
+ */
+async function agrees(daemon: TestLibvirtd, world: World): Promise<void> {
+  const disks = world.session.catalog.domain(DOMAIN)?.disks ?? [];
+  const heads = disks.map(({ head }) => head.path);
   for (const which of [[], ['--inactive']]) {
-    const { disks } = readDescription(await daemon.virsh('dumpxml', DOMAIN, ...which));
+    const described = readDescription(await daemon.virsh('dumpxml', DOMAIN, ...which)).disks;
     expect(
-      disks.map(({ volume }) => volume.path),
+      described.map(({ volume }) => volume.path),
       `I4: libvirt's heads ${which}`,
     ).toEqual(heads);
-    for (const { device } of disks) {
+    for (const { device } of described) {
       const job = await daemon.virsh('blockjob', DOMAIN, device).catch(onlyToolErrors);
       expect(job ?? '', `I6: libvirt's job of ${device}`).not.toMatch(/\d+ %/);
     }
   }
+  await statesAgree(daemon, world);
+  await sinksAreGone(heads.map(path => dirname(path)));
+}
+
+const status = z.object({ running: z.boolean() });
+
+async function statesAgree(daemon: TestLibvirtd, world: World): Promise<void> {
+  const { running } =
+    world.keeper.pid(world) === null
+      ? { running: null }
+      : await behindItsBack(world, monitor => monitor.execute(status, 'query-status'));
+  const word = running === null ? 'shut off' : running ? 'running' : 'paused';
+  expect(await daemon.virsh('domstate', DOMAIN), "I1: libvirt's word for the state").toBe(word);
+}
+
+/** A sink ends when its QEMU has closed the pipe: a moment later at the most. */
+async function sinksAreGone(folders: readonly string[]): Promise<void> {
+  const mine = (word: string) => folders.some(folder => word.includes(`domsnap-sink=${folder}/`));
+  const sinks = () => pidsWhose(argv => argv.some(mine));
+  for (let triesLeft = 20; triesLeft > 0 && sinks().length > 0; triesLeft -= 1) await sleep(100);
+  expect(sinks(), 'I6: sinks of saved memory').toEqual([]);
 }
 
 function onlyToolErrors(error: unknown): undefined {

@@ -113,6 +113,7 @@ export async function pivotMerges(
     const found = now.jobs.get(job);
     if (!found || !base || !isActive(found, now)) throw new StepError('no-job', `${job} is gone`);
     now.heads.set(device, base);
+    life.world.configured.set(device, base);
     found.status = 'concluded';
     await life.moment('pivotMerges', context);
   }

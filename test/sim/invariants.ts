@@ -70,6 +70,10 @@ function headFaults(host: SimHost, expected: Expectation): string[] {
     if (live && live.path !== head.path) {
       faults.push(`I4: ${device} writes to ${live.path}, the records say ${head.path}`);
     }
+    const next = world.configured.get(device);
+    if (next && next.path !== head.path) {
+      faults.push(`I4: ${device} will start on ${next.path}, the records say ${head.path}`);
+    }
     try {
       const now = JSON.stringify(world.store.content(head));
       const wanted = JSON.stringify(truth.get(device));

@@ -75,7 +75,7 @@ function view(life: Life): DomainView {
     rawState: world.process?.runState ?? 'off',
     disks: liveDisks(life),
     strangeDisks: [],
-    configured: [],
+    configured: [...world.configured].map(([device, head]) => ({ device, head })),
     pulls: 'any',
     jobs: jobsOf(world.process),
     deviceDigest: world.deviceDigest,
@@ -161,6 +161,8 @@ async function perform(life: Life, deed: DomainDeed, context: CallContext): Prom
     case 'cancelMerges':
       return await cancelMerges(life, deed.jobs, context);
     case 'configureHeads':
+      world.configure(deed.heads);
+      return {};
     case 'tellSnapshot':
     case 'untellSnapshots':
     case 'moveRecords':
@@ -240,6 +242,7 @@ async function snapshotDisks(
     process.attached.delete(volume.path);
     process.heads.set(device, volume);
   }
+  life.world.configure(external);
   life.world.takenFrozen = process.frozen > 0;
   await life.moment('snapshotDisks', context);
   return {};
@@ -264,6 +267,8 @@ async function start(
     store.chain(volume);
     if (life.world.busy(volume.path)) throw new StepError('in-use', `${volume.path} is in use`);
   }
+  life.world.configure(heads);
+  await life.moment('configure', context);
   life.world.boot(heads, memory);
   await life.moment('start', context);
 }

@@ -64,6 +64,8 @@ export class World {
   guestIdle = false;
   deviceDigest = 'devices-1';
   captures: Record<Capture, boolean> = { background: true, precopy: true, paused: true };
+  /** What the next start writes to, as a toolstack that keeps it has it. */
+  readonly configured = new Map<string, Volume>();
   /** What the guest has written, kept apart from all images: no merge may lose any of it. */
   readonly truth = new Map<string, number[]>();
   readonly starts: StartEvent[] = [];
@@ -100,6 +102,7 @@ export class World {
       guestIdle,
     });
     other.captures = { ...captures };
+    for (const [device, head] of this.configured) other.configured.set(device, head);
     for (const [device, held] of this.truth) other.truth.set(device, [...held]);
     other.starts.push(...this.starts);
     return other;
@@ -132,6 +135,10 @@ export class World {
         this.store.write(job.merge.base, block, value);
       }
     }
+  }
+
+  configure(heads: readonly { device: string; volume: Volume }[]): void {
+    for (const { device, volume } of heads) this.configured.set(device, volume);
   }
 
   /** A new process on these heads, standing still. */

@@ -6,7 +6,7 @@ import type { LibvirtLife } from './life.ts';
 /** Whether libvirt keeps the domain while it is off. */
 export async function isPersistent({ libvirt }: LibvirtLife): Promise<boolean> {
   if ((await libvirt.state()) === null) return false;
-  return /^Persistent: +yes$/m.test(await libvirt.verb('dominfo'));
+  return /^Persistent: +yes$/m.test(await libvirt.ask('dominfo'));
 }
 
 /** virsh reads descriptions from files only. */

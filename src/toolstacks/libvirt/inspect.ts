@@ -78,7 +78,7 @@ export async function runStateOf(
     return { runState: 'other', rawState };
   }
   const known = await libvirt.state();
-  if (known !== null && /^Managed save: +yes$/m.test(await libvirt.verb('dominfo'))) {
+  if (known !== null && /^Managed save: +yes$/m.test(await libvirt.ask('dominfo'))) {
     return { runState: 'other', rawState: 'off, with its memory saved by virsh managedsave' };
   }
   return { runState: 'off', rawState: 'off' };

@@ -1,12 +1,20 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StepError } from '../../engine/step.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import { Virsh } from '../../tools/virsh.ts';
-import type { CallContext } from '../port.ts';
+import { type CallContext, NO_EFFECT } from '../port.ts';
 import type { LibvirtDomainConfig } from './domain-config.ts';
 import { type Description, readDescription } from './domain-xml.ts';
 
 /** Libvirt answers in milliseconds; what waits for a disk or for QEMU takes longer. */
 const CALL_MS = 60_000;
+
+/**
+ * How long an operation waits for a libvirtd that is not there: one that has died is started again by
+ * systemd after 100 ms, and answers once it has found its domains again.
+ */
+const BACK_MS = 10_000;
+const AGAIN_MS = 200;
 
 /**
  * One domain of one libvirt, by virsh. Throws StepErrors: `no-domain`, `off` (the domain is), `no-libvirt`
@@ -15,7 +23,7 @@ const CALL_MS = 60_000;
 export class Libvirt {
   readonly config: LibvirtDomainConfig;
   readonly virsh: Virsh;
-  #context: Pick<CallContext, 'signal'> | undefined;
+  #context: CallContext | undefined;
 
   constructor(config: LibvirtDomainConfig) {
     this.config = config;
@@ -33,12 +41,31 @@ export class Libvirt {
     return await this.call(verb, this.config.uuid, ...words);
   }
 
+  /** A verb that changes nothing: it is said again where nobody knows whether it was heard. */
+  async ask(verb: string, ...words: readonly string[]): Promise<string> {
+    return await this.#patiently([verb, this.config.uuid, ...words], wasNotAnswered);
+  }
+
   async call(...words: readonly string[]): Promise<string> {
-    const limits = { deadlineMs: CALL_MS, signal: this.#context?.signal };
-    try {
-      return await this.virsh.call(words, limits);
-    } catch (error) {
-      throw error instanceof ToolError ? refusedBy(error) : error;
+    return await this.#patiently(words, wasNotHeard);
+  }
+
+  /** A plan does not wait for a libvirt that is not there; an operation does, for its guest may stand still. */
+  async #patiently(
+    words: readonly string[],
+    again: (error: ToolError) => boolean,
+  ): Promise<string> {
+    const { signal, key = NO_EFFECT } = this.#context ?? {};
+    const limits = { deadlineMs: CALL_MS, signal };
+    for (let waitedMs = 0; ; waitedMs += AGAIN_MS) {
+      try {
+        return await this.virsh.call(words, limits);
+      } catch (error) {
+        if (!(error instanceof ToolError)) throw error;
+        const enough = key === NO_EFFECT || waitedMs >= BACK_MS || signal?.aborted;
+        if (enough || !again(error)) throw refusedBy(error);
+      }
+      await sleep(AGAIN_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -49,13 +76,13 @@ export class Libvirt {
 
   async xml(which: 'now' | 'next' | 'migratable'): Promise<string> {
     const option = { now: [], next: ['--inactive'], migratable: ['--migratable'] }[which];
-    return await this.verb('dumpxml', '--security-info', ...option);
+    return await this.ask('dumpxml', '--security-info', ...option);
   }
 
   /** How libvirt says that the domain stands; null where it does not know it (any more). */
   async state(): Promise<string | null> {
     try {
-      return (await this.verb('domstate')).trim();
+      return (await this.ask('domstate')).trim();
     } catch (error) {
       if (error instanceof StepError && error.code === 'no-domain') return null;
       throw error;
@@ -67,15 +94,21 @@ export class Libvirt {
   }
 }
 
+const wasNotHeard = ({ detail }: ToolError): boolean => detail.unreachable === true;
+
+const wasNotAnswered = (error: ToolError): boolean => error.code === 'closed' || wasNotHeard(error);
+
 /** What libvirt's refusal means for a step. */
 export function refusedBy(error: ToolError): StepError {
-  const { message, code } = error;
+  const { message, code, detail } = error;
   const make = (name: string, retryable: boolean) =>
     new StepError(name, message, { cause: error, retryable });
   if (code === 'missing') return make('no-libvirt', false);
   if (code === 'timeout' || code === 'aborted') return make(code, true);
+  if (code === 'refused' && !detail.unreachable) return make('refused', false);
   if (code !== 'failed') return make('no-libvirt', true);
-  if (/failed to get domain|Domain not found|no domain with matching/i.test(message)) {
+  // `failed to get domain` alone is also said where the connection is lost.
+  if (/Domain not found|no domain with matching/i.test(message)) {
     return make('no-domain', false);
   }
   if (/domain is not running/i.test(message)) return make('off', true);

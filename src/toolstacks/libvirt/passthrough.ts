@@ -19,6 +19,9 @@ const versionSchema = z.object({
   qemu: z.object({ major: z.number(), minor: z.number(), micro: z.number() }),
 });
 
+/** Commands that change nothing. */
+const QUESTION = /^(x-debug-)?query-|^qom-(list|get)$/;
+
 /**
  * QEMU's monitor through libvirt (virsh qemu-monitor-command), for questions and for what libvirt has no
  * verb for. Libvirt marks the domain as `custom-monitor` for it, in its log and in `virsh dominfo`.
@@ -89,7 +92,11 @@ export class PassthroughMonitor extends MonitorPort {
 
   async #send({ command, args }: QmpCommand): Promise<QmpAnswer> {
     const line = JSON.stringify({ execute: command, ...(args ? { arguments: args } : {}) });
-    const text = await this.#libvirt.verb('qemu-monitor-command', '--cmd', line).catch(asOff);
+    const words = ['qemu-monitor-command', '--cmd', line] as const;
+    const said = QUESTION.test(command)
+      ? this.#libvirt.ask(...words)
+      : this.#libvirt.verb(...words);
+    const text = await said.catch(asOff);
     const answer = answerSchema.safeParse(parsed(text));
     if (!answer.success) {
       const message = `the answer to ${command} is not what QEMU documents`;

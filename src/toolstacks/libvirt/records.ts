@@ -11,21 +11,9 @@ type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 export async function records({ libvirt }: LibvirtLife): Promise<readonly RecordedSnapshot[]> {
   const found: RecordedSnapshot[] = [];
   for (const name of await names({ libvirt })) {
-    found.push(readRecord(await libvirt.verb('snapshot-dumpxml', name, '--security-info')));
+    found.push(readRecord(await libvirt.ask('snapshot-dumpxml', name, '--security-info')));
   }
   return found;
-}
-
-/** Which of them libvirt takes for the current one. */
-export async function currentRecord({
-  libvirt,
-}: Pick<LibvirtLife, 'libvirt'>): Promise<string | null> {
-  try {
-    return (await libvirt.verb('snapshot-current', '--name')).trim() || null;
-  } catch (error) {
-    if (error instanceof StepError && ['refused', 'no-domain'].includes(error.code)) return null;
-    throw error;
-  }
 }
 
 /**
@@ -54,7 +42,7 @@ export async function moveRecords(life: LibvirtLife, { files }: Of<'moveRecords'
   const replaced = new Map(files.map(({ from, to }) => [from, to]));
   return await ifAccepted(async () => {
     for (const name of replaced.size > 0 ? await names(life) : []) {
-      const before = await life.libvirt.verb('snapshot-dumpxml', name, '--security-info');
+      const before = await life.libvirt.ask('snapshot-dumpxml', name, '--security-info');
       const after = withFiles(before, replaced);
       if (![...replaced.keys()].some(path => before.includes(path))) continue;
       await withFile(after, path => life.libvirt.verb('snapshot-create', path, '--redefine'));
@@ -87,7 +75,7 @@ export async function tellCurrent(life: LibvirtLife, { name }: Of<'tellCurrent'>
 
 async function names({ libvirt }: Pick<LibvirtLife, 'libvirt'>): Promise<string[]> {
   if ((await libvirt.state()) === null) return [];
-  const said = await libvirt.verb('snapshot-list', '--name', '--topological');
+  const said = await libvirt.ask('snapshot-list', '--name', '--topological');
   return said.split('\n').flatMap(line => line.trim() || []);
 }
 

@@ -26,10 +26,16 @@ export interface Keeper {
   readonly name: 'qemu' | 'libvirt';
   /** The guest's process, or null. */
   readonly pid: (world: World) => number | null;
+  /** Under which name domsnap keeps its notes of the running domain. */
+  readonly notesOf: (world: World) => string;
+  /** Where QEMU says why it ends. */
+  readonly logOf: (world: World) => string;
   /** Take the domain in, or take up what has changed of it. */
   readonly add: (world: World) => Promise<void>;
   /** What it says of the domain's disks is what the catalog says. */
   readonly agrees: (world: World) => Promise<void>;
+  /** Comes back once it answers; what was killed of it is started again. */
+  readonly ready: () => Promise<void>;
   /** Forget the domain, whose QEMU is gone, and end what was started for it. */
   readonly down: (world: World) => Promise<void>;
 }
@@ -38,8 +44,11 @@ export interface Keeper {
 export const QEMU: Keeper = {
   name: 'qemu',
   pid: ({ session }) => processOfPidFile(join(session.home, 'run', `${DOMAIN}.pid`))?.pid ?? null,
+  notesOf: () => DOMAIN,
+  logOf: ({ session }) => join(session.home, 'run', `${DOMAIN}.log`),
   add: addFile,
   agrees: async () => {},
+  ready: async () => {},
   down: async () => {},
 };
 
