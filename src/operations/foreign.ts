@@ -152,7 +152,7 @@ const isWrittenTo = (held: readonly SnapshotDisk[], heads: Domain['disks']): boo
   );
 
 function snapshotOf(
-  { name, parent, createdAt, description, disks, memory, runState }: RecordedSnapshot,
+  { name, parent, createdAt, description, disks, memory, deviceDigest, runState }: RecordedSnapshot,
   domain: Domain,
   recorded: readonly RecordedSnapshot[],
 ): Snapshot {
@@ -175,7 +175,7 @@ function snapshotOf(
           path: memory.file ?? first?.image.path ?? '',
           bytes: memory.file ? sizeOf(memory.file) : 0,
           sha256: '',
-          deviceDigest: digestOf(domain),
+          deviceDigest,
           runState: runState === 'paused' ? 'paused' : 'running',
           capture: 'paused',
           ...(memory.file ? {} : { inside: name }),
@@ -183,10 +183,6 @@ function snapshotOf(
       : null,
   };
 }
-
-/** As the toolstack has it of its own domains: saved memory brings its machine with it. */
-const digestOf = ({ config }: Domain): string =>
-  `libvirt:${(config as { readonly uuid?: string }).uuid ?? ''}`;
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 

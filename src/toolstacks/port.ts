@@ -167,6 +167,8 @@ export interface RecordedSnapshot {
   readonly disks: readonly SnapshotDisk[];
   /** Saved memory: in a file, or (null) inside the images under the snapshot's tag. */
   readonly memory: { readonly file: string | null } | null;
+  /** What such memory loads into, in the toolstack's own word. */
+  readonly deviceDigest: string;
   readonly runState: 'off' | 'running' | 'paused';
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { DOMParser, type Document, type Element, XMLSerializer } from '@xmldom/xmldom';
 import type { Volume } from '../../catalog/model.ts';
 import { StepError } from '../../engine/step.ts';
@@ -69,50 +68,6 @@ export function withHeads(xml: string, heads: readonly Overlay[]): string {
     if (head) setHead(disk, head);
   }
   return new XMLSerializer().serializeToString(domain);
-}
-
-/**
- * SHA-256 of what the machine looks like to its guest: neither where its images are, nor what libvirt
- * writes down of a single start.
- */
-export function machineDigest(xml: string): string {
-  const domain = rootOf(xml);
-  for (const name of HOST_ONLY) for (const one of children(domain, name)) domain.removeChild(one);
-  for (const disk of disksOf(domain)) {
-    for (const name of ['source', 'backingStore', 'mirror', 'driver']) {
-      for (const one of children(disk, name)) disk.removeChild(one);
-    }
-  }
-  return createHash('sha256').update(plain(domain)).digest('hex');
-}
-
-/** Elements that do not change the machine. */
-const HOST_ONLY = [
-  'title',
-  'description',
-  'metadata',
-  'seclabel',
-  'resource',
-  'on_poweroff',
-  'on_reboot',
-  'on_crash',
-  'cputune',
-  'blkiotune',
-  'memtune',
-  'numatune',
-];
-
-/** Names, attributes and texts, the attributes in the order of their names. */
-function plain(element: Element): string {
-  const attributes = [...element.attributes]
-    .map(({ name, value }) => `${name}=${JSON.stringify(value)}`)
-    .sort();
-  const content = [...element.childNodes].map(node => {
-    if (node.nodeType === node.ELEMENT_NODE) return plain(node as Element);
-    const written = node.nodeType === node.TEXT_NODE ? (node.nodeValue ?? '').trim() : '';
-    return written === '' ? '' : JSON.stringify(written);
-  });
-  return `<${[element.tagName, ...attributes].join(' ')}>${content.join('')}</>`;
 }
 
 function readDisk(disk: Element): Volume | string | undefined {

@@ -8,6 +8,7 @@ import type { Query } from '../qemu/query.ts';
 import { runStateOf as runStateByMonitor } from '../qemu/run-state.ts';
 import { agentView } from './agent.ts';
 import { isPersistent } from './description-file.ts';
+import { machineOf } from './domain-config.ts';
 import type { Description } from './domain-xml.ts';
 import type { LibvirtLife } from './life.ts';
 import { jobs } from './merges.ts';
@@ -26,8 +27,7 @@ export async function inspect(
 ): Promise<DomainView> {
   const { runState, rawState } = await runStateOf(life, context);
   const { monitor, libvirt } = life;
-  // Saved memory brings the description of its machine with it: it fits whatever the next start is like.
-  const digest = `libvirt:${libvirt.config.uuid}`;
+  const digest = machineOf(libvirt.config);
   const digests = { deviceDigest: digest, nextDeviceDigest: digest };
   if (runState === 'off' || rawState.startsWith('off')) {
     return {

@@ -2,6 +2,7 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { DomainDeed, RecordedSnapshot } from '../port.ts';
 import { isPersistent, withFile } from './description-file.ts';
+import { machineOf } from './domain-config.ts';
 import type { LibvirtLife } from './life.ts';
 import { readRecord, withFiles, writeRecord } from './snapshot-xml.ts';
 
@@ -9,9 +10,11 @@ type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 
 /** The snapshots that libvirt has records of; none where it does not know the domain. */
 export async function records({ libvirt }: LibvirtLife): Promise<readonly RecordedSnapshot[]> {
+  const deviceDigest = machineOf(libvirt.config);
   const found: RecordedSnapshot[] = [];
   for (const name of await names({ libvirt })) {
-    found.push(readRecord(await libvirt.ask('snapshot-dumpxml', name, '--security-info')));
+    const record = await libvirt.ask('snapshot-dumpxml', name, '--security-info');
+    found.push({ ...readRecord(record), deviceDigest });
   }
   return found;
 }

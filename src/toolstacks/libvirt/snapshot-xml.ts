@@ -7,7 +7,7 @@ import { child, children, readDisks, rootOf, text, withHeads } from './domain-xm
 // what `virsh snapshot-create --redefine` takes.
 
 /** Read a record. Throws StepError `bad-description`. */
-export function readRecord(xml: string): RecordedSnapshot {
+export function readRecord(xml: string): Omit<RecordedSnapshot, 'deviceDigest'> {
   const root = rootOf(xml);
   const name = text(root, 'name');
   const state = text(root, 'state');
