@@ -15,6 +15,7 @@ import { processStartTicks } from '../../src/tools/process.ts';
 import { connectQmp } from '../../src/tools/qmp.ts';
 import { run } from '../../src/tools/run.ts';
 import type { DomainDeed, Toolstack } from '../../src/toolstacks/port.ts';
+import { overlayNode } from '../../src/toolstacks/qemu/node-names.ts';
 import { qemuToolstack } from '../../src/toolstacks/qemu/toolstack.ts';
 import { overlaysOver, started } from './conformance.ts';
 import { callContext, stepErrorOf } from './context.ts';
@@ -44,6 +45,25 @@ test('merges that are called off leave no image open that nothing uses', async (
   expect(await names()).toContain(path);
   await toolstack.perform({ do: 'cancelMerges', jobs: [] }, callContext());
   expect(await names()).not.toContain(path);
+});
+
+test('a guest whose stream has ended, and was not dismissed, outlives its recovery', async () => {
+  const { world, toolstack } = await runningWorld();
+  const overlays = await overlaysOver(world, world.heads, 'one');
+  await toolstack.perform({ do: 'attachOverlays', key: 'k', overlays }, callContext());
+  await toolstack.perform({ do: 'snapshotDisks', external: overlays, internal: [] }, callContext());
+  const { device, volume: top } = overlays[0]!;
+  const node = overlayNode(device, top.path);
+  await world.tell('block-stream', { 'job-id': 'left', device: node, 'auto-dismiss': false });
+  const jobs = async () => JSON.stringify(await world.tell('query-jobs'));
+  await expect.poll(jobs).toContain('concluded');
+  const asked = await stepErrorOf(toolstack.liveDisks(callContext()));
+  expect(asked).toMatchObject({ code: 'stream-ending', retryable: true });
+  const merges = [{ job: 'left', device, top, base: null }];
+  await world.toolstack().perform({ do: 'mergeUp', merges }, callContext());
+  expect(await toolstack.runState(callContext())).toBe('running');
+  const [live] = await toolstack.liveDisks(callContext());
+  expect(live?.chain).toEqual([top]);
 });
 
 describe('whose monitor it is', () => {

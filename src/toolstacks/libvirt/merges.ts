@@ -30,19 +30,28 @@ export async function mergeUp(
   context: CallContext,
 ): Promise<Json> {
   const isDone = (view: BlockView, merge: Merge) => standsOn(view, merge);
-  const begun = await begin(life, merges, isDone, async (merge, view) => {
+  const pull = async (merge: Merge, view: BlockView) => {
     if (indexOf(chainOf(view, merge), merge.top) !== 0) throw notAHead(merge);
     const base = merge.base ? ['--base', pathIn(view, merge, merge.base)] : [];
     await life.libvirt.verb('blockpull', merge.device, ...base);
-  });
+  };
+  let merged = 0;
   try {
-    await untilGone(life, begun, context);
+    // An earlier life's goes on, and before its end the images cannot be seen.
+    await untilGone(life, merges, context);
+    // One after the other: at the end of each libvirt asks QEMU for its images, which it does not outlive
+    // while another has come to its end too (see `streamsAreOver`).
+    for (const merge of merges) {
+      const begun = await begin(life, [merge], isDone, pull);
+      await untilGone(life, begun, context);
+      merged += begun.length;
+    }
   } catch (error) {
-    if (context.signal.aborted) await cancel(life, begun);
+    if (context.signal.aborted) await cancel(life, merges);
     throw error;
   }
   await settle(life, merges, isDone, ({ top }) => top.path);
-  return { merged: begun.length };
+  return { merged };
 }
 
 /** Write tops down into bases; heads only until they and their bases hold the same. */

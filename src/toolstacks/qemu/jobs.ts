@@ -32,6 +32,14 @@ export async function allJobs({ monitor }: Life): Promise<Job[]> {
   return jobs;
 }
 
+/** Forget those streams that have ended: whether they did anything, the chains show. */
+export async function forgetStreams(life: Life, ids: readonly string[]): Promise<void> {
+  const ended = (await allJobs(life)).filter(
+    ({ id, type, status }) => type === 'stream' && status === 'concluded' && ids.includes(id),
+  );
+  await life.monitor.send(ended.map(({ id }) => commands.jobCommand('job-dismiss', id)));
+}
+
 /** As the port shows a job. */
 export const blockJobOf = ({ id, type, status, error }: Job): BlockJob => ({
   id,

@@ -8,6 +8,7 @@ import {
   cancelJobs,
   conclude,
   finalize,
+  forgetStreams,
   goOn,
   type Job,
   queryJobs,
@@ -151,6 +152,9 @@ async function begin(
   isDone: (view: BlockView, merge: Merge) => boolean,
   command: typeof commands.stream,
 ): Promise<string[]> {
+  const names = merges.map(({ job }) => job);
+  // An earlier life may have died with them at their end, and before that the images cannot be seen.
+  await forgetStreams(life, names);
   const view = await viewForChange(life);
   const jobs = await allJobs(life);
   const ids: string[] = [];
