@@ -27,8 +27,14 @@ export const Memory = z.object({
   /** How the guest was when it was saved. */
   runState: z.enum(['running', 'paused']),
   capture: z.enum(['background', 'precopy', 'paused']),
+  /** It has no file of its own, but lies in the image `path`, under this tag; then nobody has digested it. */
+  inside: z.string().optional(),
 });
 export type Memory = z.infer<typeof Memory>;
+
+/** The file that saved memory alone is in; undefined where it lies in an image. */
+export const memoryFile = (memory: Memory | null): string | undefined =>
+  memory && memory.inside === undefined ? memory.path : undefined;
 
 /** What can be relied on after a revert. Always what was reached, never only what was asked for. */
 export const Consistency = z.enum(['memory', 'guest-frozen', 'offline', 'crash-consistent']);

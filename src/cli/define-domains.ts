@@ -23,7 +23,7 @@ export const domainCommand = () =>
     );
 
 const FILE_HELP = `
-A domain file:
+A domain that libvirt looks after needs no file: --libvirt NAME. A domain file:
   name: web1
   binary: qemu-system-x86_64
   arguments: [-m, 2G, -accel, kvm, -display, none]

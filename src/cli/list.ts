@@ -1,5 +1,6 @@
 import type { Domain, Snapshot } from '../catalog/model.ts';
 import { leftOpen, openOn } from '../operations/begun.ts';
+import { treeNow } from '../operations/foreign.ts';
 import { knownDomain } from '../operations/known-domain.ts';
 import type { Session } from '../operations/session.ts';
 import { typed } from '../plan/typed.ts';
@@ -18,17 +19,18 @@ export function list(
   name: string | undefined,
   { tree }: { readonly tree?: true | undefined },
 ): Promise<Exit> {
-  return withReading(call, session => {
-    if (name !== undefined) listDomain(call, session, knownDomain(session, name));
+  return withReading(call, async session => {
+    if (name !== undefined) await listDomain(call, session, knownDomain(session, name));
     else if (tree) {
-      for (const domain of session.catalog.domains()) listDomain(call, session, domain);
+      for (const domain of session.catalog.domains()) await listDomain(call, session, domain);
     } else listAll(call, session);
     return EXIT.done;
   });
 }
 
-function listDomain(call: Invocation, { journal, catalog, clock }: Session, domain: Domain): void {
-  const snapshots = catalog.snapshots(domain.name);
+async function listDomain(call: Invocation, session: Session, known: Domain): Promise<void> {
+  const { journal, clock } = session;
+  const { domain, snapshots } = await treeNow(session, known);
   const sizes = sizesOf(domain, snapshots);
   const { name, current } = domain;
   if (call.json) {

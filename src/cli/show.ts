@@ -1,5 +1,6 @@
 import type { Snapshot } from '../catalog/model.ts';
 import type { Who } from '../engine/fact.ts';
+import { FOREIGN, treeNow } from '../operations/foreign.ts';
 import { knownDomain } from '../operations/known-domain.ts';
 import type { Session } from '../operations/session.ts';
 import { checkName } from '../plan/names.ts';
@@ -30,18 +31,17 @@ interface Details {
 /** `domsnap show`: everything that is known of one snapshot. */
 export function show(call: Invocation, domainName: string, name: string): Promise<Exit> {
   checkName('snapshot', name);
-  return withReading(call, session => {
-    const details = detailsOf(session, domainName, name);
+  return withReading(call, async session => {
+    const details = await detailsOf(session, domainName, name);
     if (call.json) json(documentOf(details));
     else out(textOf(details, stylist(process.stdout)));
     return EXIT.done;
   });
 }
 
-function detailsOf(session: Session, domainName: string, name: string): Details {
-  const domain = knownDomain(session, domainName);
-  const { catalog, journal, clock } = session;
-  const snapshots = catalog.snapshots(domainName);
+async function detailsOf(session: Session, domainName: string, name: string): Promise<Details> {
+  const { journal, clock } = session;
+  const { domain, snapshots } = await treeNow(session, knownDomain(session, domainName));
   const snapshot = snapshots.find(other => other.name === name);
   if (!snapshot) {
     const hint = `${typed('list', domainName)} shows those it has`;
@@ -100,7 +100,12 @@ function textOf({ snapshot, children, current, sizes, by, nowMs }: Details, styl
     ['size', `own ${bytes(sizes.own)}, shared ${bytes(sizes.shared)}`],
     ...(memory ? memoryRows(memory) : []),
     ...sizes.missing.map(path => [style('red', 'missing'), path] as const),
-    ['operation', `${snapshot.operation}  (domsnap log --operation ${snapshot.operation})`],
+    [
+      'operation',
+      snapshot.operation === FOREIGN
+        ? "none: another tool has made it, and domsnap has it from libvirt's records"
+        : `${snapshot.operation}  (domsnap log --operation ${snapshot.operation})`,
+    ],
   ];
   const lines = columns(rows.map(([key, value]) => [`  ${style('dim', key)}`, value]));
   return [style('bold', `${domain}: ${name}`), ...lines].join('\n');
@@ -116,6 +121,6 @@ function memoryRows({
   const state = runState === 'running' ? 'of a running guest' : 'of a paused guest';
   return [
     ['memory', `${path} (${bytes(size)}, ${state}, saved by ${capture})`],
-    ['sha256', sha256],
+    ['sha256', sha256 || '-'],
   ];
 }

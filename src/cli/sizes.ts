@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import type { Domain, Snapshot } from '../catalog/model.ts';
+import { type Domain, memoryFile, type Snapshot } from '../catalog/model.ts';
 
 /** What a snapshot occupies, in bytes. */
 export interface Sizes {
@@ -20,7 +20,7 @@ export function sizesOf(
   const use = (path: string) => users.set(path, (users.get(path) ?? 0) + 1);
   for (const { head } of domain.disks) use(head.path);
   for (const snapshot of snapshots) for (const path of imagesOf(snapshot)) use(path);
-  const memories = snapshots.flatMap(({ memory }) => memory?.path ?? []);
+  const memories = snapshots.flatMap(({ memory }) => memoryFile(memory) ?? []);
   const paths = new Set([...users.keys(), ...memories]);
   const found = new Map([...paths].map(path => [path, allocated(path)] as const));
   return new Map(
@@ -36,7 +36,7 @@ function sizesIn(
   let own = 0;
   let shared = 0;
   const missing: string[] = [];
-  for (const path of [...imagesOf(snapshot), ...(snapshot.memory ? [snapshot.memory.path] : [])]) {
+  for (const path of [...imagesOf(snapshot), memoryFile(snapshot.memory) ?? []].flat()) {
     const size = found.get(path);
     if (size === undefined) missing.push(path);
     else if ((users.get(path) ?? 1) > 1) shared += size;

@@ -78,7 +78,7 @@ function missingTags({ facts }: Checkup, { name, disks, state }: Snapshot): Find
 
 function badMemory({ facts, inTrash, exposed }: Checkup, snapshot: Snapshot): Finding[] {
   const { name, memory, state } = snapshot;
-  if (!memory || state !== 'usable') return [];
+  if (!memory || memory.inside !== undefined || state !== 'usable') return [];
   const found = facts.memoryFiles.get(memory.path);
   const domain = facts.domain.name;
   const right = found !== undefined && Math.abs(found - memory.bytes) < 512;

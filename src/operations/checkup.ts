@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Domain } from '../catalog/model.ts';
+import { type Domain, memoryFile } from '../catalog/model.ts';
 import type { Checkup, LastOperation } from '../doctor/checkup.ts';
 import { leftStanding } from '../doctor/left-standing.ts';
 import { StepError } from '../engine/step.ts';
@@ -38,7 +38,7 @@ export async function checkupOf(
   const sources = { toolstack: asked, images, catalog, context };
   const facts = await survey(sources, domain, clock.newId(), clock.now(), { agent: true });
   const volumes = volumesOf(domain, facts.snapshots).map(([{ path }]) => path);
-  const memories = facts.snapshots.flatMap(({ memory }) => memory?.path ?? []);
+  const memories = facts.snapshots.flatMap(({ memory }) => memoryFile(memory) ?? []);
   const folders = new Set([...facts.images.keys(), ...volumes, ...memories].map(p => dirname(p)));
   const open = openOn(session, domain.name) ?? null;
   const strays = await strayFiles(session, use, folders);

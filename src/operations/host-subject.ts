@@ -39,6 +39,7 @@ const nothing: Toolstack = {
   frozen: async () => false,
   jobs: async () => [],
   liveTags: async () => ({}),
+  records: async () => [],
   perform: async () => off(),
   preview: () => [],
   close: async () => {},

@@ -7,6 +7,7 @@ import { RefusedError } from '../plan/refusal.ts';
 import type { Request } from '../plan/request.ts';
 import { survey } from '../plan/survey.ts';
 import type { Toolstack } from '../toolstacks/port.ts';
+import { foreignChanges, takeForeign, withChanges } from './foreign.ts';
 import { knownDomain } from './known-domain.ts';
 import { recoverDomain } from './recover.ts';
 import { freeContext, lockDomain, type Session, type Waiting } from './session.ts';
@@ -56,7 +57,8 @@ export function runUnderLock(
   request: Request,
   options: RunOptions,
 ): Promise<Report> {
-  return withToolstack(session, request.domain, async (toolstack, domain) => {
+  return withToolstack(session, request.domain, async (toolstack, known) => {
+    const domain = await toRefusal(() => takeForeign(session, toolstack, known));
     const plan = await makePlan(session, toolstack, domain, request);
     if (plan.refusals.length > 0) throw new RefusedError(plan.refusals);
     return runPlan(session, toolstack, plan, options);
@@ -95,8 +97,12 @@ export async function planRequest(
   session: Session,
   request: Request,
 ): Promise<{ plan: Plan; steps: readonly PlannedStep[] }> {
-  return withToolstack(session, request.domain, async (toolstack, domain) => {
-    const plan = await makePlan(session, toolstack, domain, request);
+  return withToolstack(session, request.domain, async (toolstack, known) => {
+    const { catalog } = session;
+    const changes = await toRefusal(() => foreignChanges(session, toolstack, known));
+    const { domain, snapshots } = withChanges(catalog.snapshots(known.name), known, changes);
+    const seen = { ...session, catalog: { ...catalog, snapshots: () => snapshots } };
+    const plan = await makePlan(changes.length > 0 ? seen : session, toolstack, domain, request);
     const { stepsOf, hostSteps } = await planners();
     return { plan, steps: stepsOf(plan, hostSteps({ ...session, toolstack })) };
   });

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { DomainDisk, Snapshot } from '../catalog/model.ts';
+import { type DomainDisk, memoryFile, type Snapshot } from '../catalog/model.ts';
 import type { DeleteInput } from '../steps/input.ts';
 import { bulkDeadlineMs, type Draft, type Note, spaceNeeds } from './draft.ts';
 import { type MergeAnswer, planMerges } from './merges.ts';
@@ -46,7 +46,7 @@ export function draftDelete(request: DeleteRequest, facts: Survey): Draft {
     mergesUp: merges.flatMap(({ up }) => up),
     mergesDown: merges.flatMap(({ down }) => down),
     tags: tagsOf(victims, trash, heads, runBefore !== 'off', replaced),
-    trash: [...new Set([...trash, ...victims.flatMap(({ memory }) => memory?.path ?? [])])],
+    trash: [...new Set([...trash, ...victims.flatMap(({ memory }) => memoryFile(memory) ?? [])])],
     heads,
     current: ancestorOf(domain.current, names, facts.snapshots),
     remaining: rewritten(staying, names, replaced, facts.snapshots),

@@ -119,12 +119,13 @@ function memoryRefusals(
   memory: NonNullable<Snapshot['memory']>,
   { memoryFiles, view, domain }: Survey,
 ): Refusal[] {
-  const found = memoryFiles.get(memory.path);
   const refusals: Refusal[] = [];
+  const found = memoryFiles.get(memory.path);
   const disksOnly = `revert the disks alone with --off, and start ${domain.name} afresh`;
   // qemu-img gives the length of a raw file in whole sectors, its file system exactly; the digest is
   // compared later.
-  if (found === undefined || sectors(found) !== sectors(memory.bytes)) {
+  const inFile = memory.inside === undefined;
+  if (inFile && (found === undefined || sectors(found) !== sectors(memory.bytes))) {
     const what =
       found === undefined ? 'is not there' : `is ${found} bytes long, not ${memory.bytes}`;
     const message = `the memory file ${memory.path} ${what}`;

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { Catalog, Domain, Snapshot } from '../catalog/model.ts';
+import { type Catalog, type Domain, memoryFile, type Snapshot } from '../catalog/model.ts';
 import type { Images, ImageView } from '../storages/port.ts';
 import type { DomainView, Toolstack } from '../toolstacks/port.ts';
 import { type OtherUse, otherUses } from './other-use.ts';
@@ -91,9 +91,10 @@ async function memoryFiles(
 ): Promise<Map<string, number>> {
   const files = new Map<string, number>();
   for (const { memory } of snapshots) {
-    if (!memory || !(await store.exists(memory.path))) continue;
-    const view = await store.view({ path: memory.path, format: 'raw' }, context, true);
-    files.set(memory.path, view.virtualBytes);
+    const path = memoryFile(memory);
+    if (path === undefined || !(await store.exists(path))) continue;
+    const view = await store.view({ path, format: 'raw' }, context, true);
+    files.set(path, view.virtualBytes);
   }
   return files;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { CatalogChange, Consistency, Snapshot } from '../catalog/model.ts';
+import { overlaysOf } from './create-overlays.ts';
 import { Frozen } from './freeze-guest.ts';
 import { alwaysAgain, type Host, hostStep } from './host.ts';
 import { CreateInput, RevertInput } from './input.ts';
@@ -12,21 +13,25 @@ const Said = z.object({ consistency: z.string().optional() });
 type Results = Readonly<Record<string, unknown>>;
 
 /** Make the result visible: a new usable snapshot, or the place in the tree where the domain is now. */
-export const publish = (_host: Host) =>
+export const publish = ({ toolstack }: Host) =>
   hostStep({
     input: Published,
     output: Said,
     probe: alwaysAgain,
-    async act(input, { operation, results }) {
+    async act(input, context) {
+      const { operation, results } = context;
       const here: CatalogChange = { catalog: 'current', domain: input.domain, current: input.name };
       if (input.operation === 'revert') {
         const { abandoned } = input;
         const kept: CatalogChange[] = abandoned
           ? [{ catalog: 'snapshot', snapshot: { ...abandoned, operation, state: 'usable' } }]
           : [];
+        await toolstack.perform({ do: 'tellCurrent', name: input.name }, context);
         return { output: {}, changes: [...kept, here] };
       }
       const snapshot = finished(input, operation, results);
+      const overlays = overlaysOf(input.disks);
+      await toolstack.perform({ do: 'tellSnapshot', snapshot, overlays, current: true }, context);
       const { consistency } = snapshot;
       return { output: { consistency }, changes: [{ catalog: 'snapshot', snapshot }, here] };
     },

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { fileExists, fileSize, mustBePlain } from '../tools/file-facts.ts';
-import { makeFolder, moveDurably, replaceFile } from '../tools/files.ts';
+import { makeFolder, moveDurably, replaceFile, replacementOf } from '../tools/files.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 import { dropDraft } from './draft.ts';
 import { mustBeFolder } from './own-folder.ts';
@@ -93,8 +93,10 @@ export async function readManifest(folder: string, operation: string): Promise<M
 
 /** A file that was made anew after it went to the trash goes there again, under another name. */
 async function freeName(folder: string, wanted: string): Promise<string> {
+  const manifest = manifestOf(folder);
+  const ours = [manifest, replacementOf(manifest)].map(path => basename(path));
   for (let n = 1; ; n += 1) {
     const name = n === 1 ? wanted : `${wanted}.${n}`;
-    if (name !== 'manifest.json' && !(await fileExists(join(folder, name)))) return name;
+    if (!ours.includes(name) && !(await fileExists(join(folder, name)))) return name;
   }
 }

@@ -39,7 +39,14 @@ export function writeExclusive(
   return fileCall(log, ['write-exclusive', path], () => createDurably(path, mode, text));
 }
 
-/** Puts a small file in the place of the old one, if any: a crash leaves the old or the new. */
+/** Under which name what takes a file's place is made: always the same, so that none is left for good. */
+export const replacementOf = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.new`);
+
+/**
+ * Puts a small file in the place of the old one, if any: a crash leaves the old or the new, and perhaps what
+ * the next call clears away. Two writers of one file are the caller's to keep apart.
+ */
 export function replaceFile(
   path: string,
   text: string,
@@ -47,8 +54,8 @@ export function replaceFile(
   log: CallSink,
 ): Promise<void> {
   return fileCall(log, ['replace', path], async () => {
-    const draft = join(dirname(path), `.${basename(path)}.${process.pid}.new`);
-    // Of a process that was killed, and whose pid came round again.
+    const draft = replacementOf(path);
+    // Of a process that was killed.
     await unlink(draft).catch(() => undefined);
     await createSynced(draft, mode, text);
     await rename(draft, path);
@@ -59,7 +66,7 @@ export function replaceFile(
 /** Makes a folder with exactly this mode, durably, and those above it; one that exists is left as it is. */
 export function makeFolder(path: string, mode: number, log: CallSink): Promise<void> {
   return fileCall(log, ['make-folder', path], async () => {
-    const top = await mkdir(path, { recursive: true, mode });
+    const top = await makeFolders(path, mode);
     if (top === undefined) return;
     await chmod(path, mode);
     for (let made = resolve(path); ; made = dirname(made)) {
@@ -67,6 +74,18 @@ export function makeFolder(path: string, mode: number, log: CallSink): Promise<v
       if (made === top || made === dirname(made)) return;
     }
   });
+}
+
+/** Answers the topmost folder that was made. */
+async function makeFolders(path: string, mode: number): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode });
+    return resolve(path);
+  } catch (error) {
+    // With `recursive`, Node has ENOENT for all that is wrong, a read-only file system too (24.21).
+    if (!['ENOENT', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+    return mkdir(path, { recursive: true, mode });
+  }
 }
 
 /** Waits until the file's content is on disk. */

@@ -30,22 +30,26 @@ export type QemuVersion = {
 export const qapiError = z.object({ class: z.string().max(128), desc: z.string() });
 export type QapiError = z.infer<typeof qapiError>;
 
-const answerError = z.object({ id: z.number().int(), error: qapiError });
+const answerError = z.object({ error: qapiError });
 
-/** One line of a monitor, after the greeting. */
+/** One line of a monitor, after the greeting. An `id` that is not ours is somebody else's, who may have had none. */
 export type QmpLine =
   | { readonly kind: 'event'; readonly raw: unknown }
-  | { readonly kind: 'return'; readonly id: number; readonly value: unknown }
-  | { readonly kind: 'error'; readonly id: number; readonly error: QapiError };
+  | { readonly kind: 'return'; readonly id: unknown; readonly value: unknown }
+  | { readonly kind: 'error'; readonly id: unknown; readonly error: QapiError };
+
+/** Whether it answers some command. */
+export const isAnswer = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && ('return' in value || 'error' in value);
 
 /** Sorts a line into event, return and error. Throws ToolError `protocol` for anything else. */
 export function readQmpLine(value: unknown): QmpLine {
   if (typeof value === 'object' && value !== null) {
     if ('event' in value) return { kind: 'event', raw: value };
-    if ('return' in value && 'id' in value && typeof value.id === 'number')
-      return { kind: 'return', id: value.id, value: value.return };
+    const id = 'id' in value ? value.id : undefined;
+    if ('return' in value) return { kind: 'return', id, value: value.return };
     const failed = answerError.safeParse(value);
-    if (failed.success) return { kind: 'error', id: failed.data.id, error: failed.data.error };
+    if (failed.success) return { kind: 'error', id, error: failed.data.error };
   }
   const seen = printable(JSON.stringify(value) ?? '', 200);
   throw new ToolError('qmp', 'protocol', `not an answer to any command: ${seen}`, { seen });

@@ -1,4 +1,4 @@
-import type { DomainDisk, Volume } from '../catalog/model.ts';
+import type { DomainDisk, Snapshot, SnapshotDisk, Volume } from '../catalog/model.ts';
 import type { Json } from '../engine/json.ts';
 import type { EffectContext } from '../engine/step.ts';
 
@@ -122,13 +122,28 @@ export type DomainDeed =
   | { readonly do: 'cancelMerges'; readonly jobs: readonly string[] }
   /** Have the domain's configuration, where its toolstack keeps one, name these heads for its next start. */
   | { readonly do: 'configureHeads'; readonly heads: readonly Overlay[] }
+  /** Have the toolstack's own records, where it keeps any, show a snapshot; or not show some any more. */
+  | {
+      readonly do: 'tellSnapshot';
+      readonly snapshot: Snapshot;
+      readonly overlays: readonly Overlay[];
+      readonly current: boolean;
+    }
+  | { readonly do: 'untellSnapshots'; readonly names: readonly string[] }
+  | { readonly do: 'moveRecords'; readonly files: readonly { from: string; to: string }[] }
+  | { readonly do: 'tellCurrent'; readonly name: string | null }
   | { readonly do: 'stop' }
   | { readonly do: 'start'; readonly heads: readonly Overlay[]; readonly paused: boolean }
   /** Start with saved memory, standing still. Refuses another device tree than the digest's. */
   | {
       readonly do: 'startFrom';
       readonly heads: readonly Overlay[];
-      readonly memory: { readonly path: string; readonly deviceDigest: string };
+      /** `inside`: it lies in the heads themselves, under this tag, and not in a file. */
+      readonly memory: {
+        readonly path: string;
+        readonly deviceDigest: string;
+        readonly inside?: string | undefined;
+      };
     };
 
 /** A volume on the way to become, or being, the head of a device. */
@@ -141,6 +156,20 @@ export interface Overlay {
 export interface Tagged {
   readonly device: string;
   readonly tag: string;
+}
+
+/** A snapshot as the toolstack's own records have it. */
+export interface RecordedSnapshot {
+  readonly name: string;
+  readonly parent: string | null;
+  readonly createdAt: number;
+  readonly description: string;
+  readonly disks: readonly SnapshotDisk[];
+  /** Saved memory: in a file, or (null) inside the images under the snapshot's tag. */
+  readonly memory: { readonly file: string | null } | null;
+  /** What such memory loads into, in the toolstack's own word. */
+  readonly deviceDigest: string;
+  readonly runState: 'off' | 'running' | 'paused';
 }
 
 /** What a finished capture leaves. */
@@ -166,6 +195,8 @@ export interface Toolstack {
   jobs(context: CallContext): Promise<readonly BlockJob[]>;
   /** Tags of the internal snapshots in the running domain's heads, by device. */
   liveTags(context: CallContext): Promise<Readonly<Record<string, readonly string[]>>>;
+  /** The snapshots that the toolstack itself has records of; none where it keeps none. */
+  records(context: CallContext): Promise<readonly RecordedSnapshot[]>;
   perform(deed: DomainDeed, context: CallContext): Promise<Json>;
   /** The commands that `perform` would give, where nothing goes wrong. */
   preview(deed: DomainDeed): readonly Command[];

@@ -38,6 +38,7 @@ export function simToolstack(life: Life): Toolstack {
           ]),
         ),
       ),
+    records: async () => [],
     perform: (deed, context) => perform(life, deed, context),
     preview: deed => [{ tool: 'qmp', command: { execute: deed.do } }],
     close: async () => {},
@@ -161,6 +162,11 @@ async function perform(life: Life, deed: DomainDeed, context: CallContext): Prom
       return await cancelMerges(life, deed.jobs, context);
     case 'configureHeads':
       world.configure(deed.heads);
+      return {};
+    case 'tellSnapshot':
+    case 'untellSnapshots':
+    case 'moveRecords':
+    case 'tellCurrent':
       return {};
     case 'stop':
       world.process = null;

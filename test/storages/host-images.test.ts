@@ -288,6 +288,20 @@ describe('images on this host', { timeout: 30_000 }, () => {
     expect(JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')).files).toHaveLength(2);
   });
 
+  test('a file with the name of the manifest, or of the next one, is no victim of it', async () => {
+    const names = ['.manifest.json.new', 'manifest.json', 'f'];
+    for (const name of names) {
+      await world.makeFile(at(name).path, `this is ${name}`);
+      await world.images.perform({ do: 'trash', path: at(name).path, operation: 'op1' }, context);
+    }
+    const folder = join(world.folder, '.domsnap-trash', 'op1');
+    const { files } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+    const contents = files.map(({ name }: { name: string }) =>
+      readFileSync(join(folder, name), 'utf8'),
+    );
+    expect(contents).toEqual(names.map(name => `this is ${name}`));
+  });
+
   test('a folder without write permission is a refusal that says so', async () => {
     if (process.getuid?.() === 0) return;
     const [base, image] = [at('base'), at('o')];

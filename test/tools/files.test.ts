@@ -1,15 +1,17 @@
+import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { asStep } from '../../src/storages/step-error.ts';
@@ -35,9 +37,11 @@ import {
   removeDurably,
   removeIfThere,
   replaceFile,
+  replacementOf,
   writeExclusive,
 } from '../../src/tools/files.ts';
 import { ToolError } from '../../src/tools/tool-error.ts';
+import { readOnly, root } from '../faults/sabotage.ts';
 import { failureOf } from './failure.ts';
 import { tempFolder } from './temp-folder.ts';
 
@@ -72,11 +76,36 @@ test('a file is replaced as a whole', async () => {
   expect((await ownerOf(path)).mode).toBe(0o640);
 });
 
+test('what a killed process would have put in a file’s place is gone after the next one’s try', async () => {
+  const path = join(tempFolder(), 'file');
+  const files = new URL('../../src/tools/files.ts', import.meta.url).pathname;
+  const program = `
+    import fs from 'node:fs/promises';
+    import { syncBuiltinESMExports } from 'node:module';
+    fs.rename = () => process.kill(process.pid, 'SIGKILL');
+    syncBuiltinESMExports();
+    const { replaceFile } = await import(${JSON.stringify(files)});
+    await replaceFile(${JSON.stringify(path)}, 'killed', 0o600, () => {});`;
+  const argv = ['--input-type=module', '--eval', program];
+  expect(spawnSync(process.execPath, argv).signal).toBe('SIGKILL');
+  expect(readdirSync(dirname(path))).toEqual([basename(replacementOf(path))]);
+  await replaceFile(path, 'new', 0o600, quiet);
+  expect(readdirSync(dirname(path))).toEqual(['file']);
+  expect(readFileSync(path, 'utf8')).toBe('new');
+});
+
 test('a folder is made with those above it, and an existing one keeps its mode', async () => {
   const folder = join(tempFolder(), 'a', 'b');
   await makeFolder(folder, 0o700, quiet);
   await makeFolder(folder, 0o755, quiet);
   expect((await ownerOf(folder)).mode).toBe(0o700);
+});
+
+test.skipIf(!root)('a folder that a read-only file system does not take says so', async () => {
+  const folder = tempFolder();
+  readOnly(folder);
+  const error = await failureOf(makeFolder(join(folder, 'a'), 0o700, quiet));
+  expect(error).toMatchObject({ code: 'failed', detail: { errno: 'EROFS' } });
 });
 
 test('a move keeps the file, and never overwrites another', async () => {

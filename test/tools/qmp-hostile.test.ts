@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { ToolCall } from '../../src/tools/call-log.ts';
 import { connectQmp } from '../../src/tools/qmp.ts';
 import { failureOf } from './failure.ts';
-import { fakeMonitor, fakeServer, flood, greeting, sendLine } from './fake-server.ts';
+import { fakeMonitor, fakeServer, flood, greeting, onRequests, sendLine } from './fake-server.ts';
 import { tempFolder } from './temp-folder.ts';
 
 const quiet = () => {};
@@ -120,11 +120,27 @@ test('a command that is aborted before it was sent leaves the connection open', 
   expect(await qmp.execute(z.number(), 'query')).toBe(7);
 });
 
-test.each([
-  ['with an id that nobody sent', { return: {}, id: 4711 }],
+const gone = [
+  ['with an id that nobody sent', { return: {}, id: 1 }],
   ['without an id', { return: {} }],
   ['with a text for an id', { return: {}, id: 'x' }],
+  ['that is an error', { error: { class: 'GenericError', desc: 'x' }, id: 2 }],
   ['that is an error without an id', { error: { class: 'GenericError', desc: 'x' } }],
+] as const;
+
+test.each(gone)('an answer %s is one to a client that has gone', async (_, late) => {
+  const path = await fakeServer(socket => {
+    for (const value of [late, greeting, late]) sendLine(socket, value);
+    onRequests(socket, ({ id, execute }) => {
+      for (const value of [late, { return: execute, id }]) sendLine(socket, value);
+    });
+  });
+  const qmp = await connectQmp(to(path));
+  const answers = [qmp.execute(z.string(), 'a'), qmp.execute(z.string(), 'b')];
+  expect(await Promise.all(answers)).toEqual(['a', 'b']);
+});
+
+test.each([
   ['that is a number', 5],
   ['that is null', null],
   ['that is an event without a time', { event: 'STOP' }],

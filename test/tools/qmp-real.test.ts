@@ -1,12 +1,16 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ToolCall } from '../../src/tools/call-log.ts';
 import { processAlive, processStartTicks } from '../../src/tools/process.ts';
 import { connectQmp } from '../../src/tools/qmp.ts';
+import { run } from '../../src/tools/run.ts';
 import { socketOwner } from '../../src/tools/socket-owner.ts';
 import { failureOf } from './failure.ts';
 import { startQemu } from './real-qemu.ts';
+import { tempFolder } from './temp-folder.ts';
 
 const quiet = () => {};
 const status = z.object({ status: z.string(), running: z.boolean() });
@@ -71,6 +75,26 @@ test('a second client learns that another one holds the monitor, and gets in onc
   const second = await connectQmp({ path, deadlineMs: 3000, log: quiet });
   expect((await second.execute(status, 'query-status')).running).toBe(true);
   second.close();
+});
+
+test('a client that comes while QEMU is still at the command of one that has gone gets its own answers', async () => {
+  const { path } = await startQemu();
+  const fifo = join(tempFolder(), 'fifo');
+  await run(['mkfifo', fifo], { log: quiet, timeoutMs: 5000 });
+  const first = await connectQmp({ path, deadlineMs: 5000, log: quiet });
+  // QEMU stands still in open(2) until somebody reads.
+  const slow = failureOf(
+    first.execute(z.unknown(), 'pmemsave', { val: 0, size: 1, filename: fifo }),
+  );
+  await sleep(100);
+  first.close();
+  expect((await slow).code).toBe('closed');
+  const second = connectQmp({ path, deadlineMs: 5000, log: quiet });
+  await sleep(100);
+  await readFile(fifo);
+  const qmp = await second;
+  expect((await qmp.execute(status, 'query-status')).running).toBe(true);
+  qmp.close();
 });
 
 test('a QEMU that is killed closes the monitor and ends those who wait', async () => {

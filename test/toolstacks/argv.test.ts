@@ -92,7 +92,7 @@ describe('names and shell words', () => {
   test('a path is one word for the shell, whatever it holds', () => {
     const path = "/vm/it's $HOME;`x`\n|y";
     const word = "'/vm/it'\\''s $HOME;`x`\n|y'";
-    expect(sourceUri(path)).toBe(`exec:cat -- ${word}`);
+    expect(sourceUri(path)).toBe(`exec:cat -- ${word}; echo`);
     expect(sinkUri(path)).toContain(`tee -- ${word} ||`);
     expect(sinkUri(path)).toContain(`3>>'/vm/it'\\''s $HOME;\`x\`\n|y.report'`);
   });

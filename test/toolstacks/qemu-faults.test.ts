@@ -2,7 +2,10 @@ import {
   closeSync,
   mkdirSync,
   openSync,
+  rmSync,
+  statSync,
   symlinkSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
   writeSync,
@@ -150,7 +153,11 @@ describe('what cannot be started', () => {
     });
   });
 
-  test('memory that was cut short', async () => {
+  test.each([
+    ['was cut short', (path: string) => truncateSync(path, Math.floor(statSync(path).size / 2))],
+    ['is empty', (path: string) => truncateSync(path)],
+    ['is not there', (path: string) => rmSync(path)],
+  ])('a memory file that %s ends QEMU, and is told at once', async (_, spoil) => {
     const { world, toolstack } = await runningWorld();
     const path = world.path('memory');
     await world.createFile(path);
@@ -159,7 +166,7 @@ describe('what cannot be started', () => {
     await toolstack.perform({ do: 'finishCapture', capture: 'paused', path }, callContext());
     const { deviceDigest } = await toolstack.inspect(callContext());
     await toolstack.perform({ do: 'stop' }, callContext());
-    await world.truncate(path);
+    spoil(path);
     const memory = { path, deviceDigest };
     const load = toolstack.perform({ do: 'startFrom', heads: world.heads, memory }, callContext());
     expect((await stepErrorOf(load)).code).toBe('bad-memory');

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,8 +25,6 @@ export interface QemuWorld extends ToolstackWorld {
   readonly config: QemuDomainConfig;
   /** Gives a command to a second monitor, as somebody else would. */
   tell(command: string, args?: Record<string, string | number | boolean>): Promise<unknown>;
-  /** Cuts a file's second half off. */
-  truncate(path: string): Promise<void>;
   /** The pid of the domain's QEMU. */
   pid(): number;
 }
@@ -70,7 +68,6 @@ export async function qemuWorld(extra: readonly string[] = []): Promise<QemuWorl
       await run(['qemu-img', 'create', '-q', '-f', 'qcow2', ...over, overlay.path], options);
     },
     createFile: async file => writeFileSync(file, '', { mode: 0o600 }),
-    truncate: async file => truncateSync(file, Math.floor(statSync(file).size / 2)),
     write: async (device, block, byte) => {
       for (const io of [`write -P ${byte} ${block * BLOCK_BYTES} ${BLOCK_BYTES}`, 'flush']) {
         const line = `qemu-io -d /machine/peripheral/${device}/virtio-backend "${io}"`;

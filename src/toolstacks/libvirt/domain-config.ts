@@ -11,3 +11,9 @@ export const LibvirtDomainConfig = z.lazy(() =>
   }),
 );
 export type LibvirtDomainConfig = z.infer<typeof LibvirtDomainConfig>;
+
+/**
+ * What saved memory loads into. It brings the description of its machine with it, so that it fits the
+ * domain whatever its next start is like: the domain's identity is all that has to agree.
+ */
+export const machineOf = ({ uuid }: Pick<LibvirtDomainConfig, 'uuid'>): string => `libvirt:${uuid}`;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { DOMParser, type Document, type Element, XMLSerializer } from '@xmldom/xmldom';
 import type { Volume } from '../../catalog/model.ts';
 import { StepError } from '../../engine/step.ts';
@@ -32,6 +31,17 @@ export interface Description {
 /** Read a description. Throws StepError `bad-description`. */
 export function readDescription(xml: string): Description {
   const domain = rootOf(xml);
+  return {
+    name: text(domain, 'name'),
+    uuid: text(domain, 'uuid'),
+    ...readDisks(domain),
+    hasAgent: channelsOf(domain).includes('org.qemu.guest_agent.0'),
+    memoryBytes: memoryOf(domain),
+  };
+}
+
+/** The disks of a description that is part of another document. */
+export function readDisks(domain: Element): Pick<Description, 'disks' | 'others'> {
   const disks: DescribedDisk[] = [];
   const others: OtherDisk[] = [];
   for (const disk of disksOf(domain)) {
@@ -46,14 +56,7 @@ export function readDescription(xml: string): Description {
       });
     }
   }
-  return {
-    name: text(domain, 'name'),
-    uuid: text(domain, 'uuid'),
-    disks,
-    others,
-    hasAgent: channelsOf(domain).includes('org.qemu.guest_agent.0'),
-    memoryBytes: memoryOf(domain),
-  };
+  return { disks, others };
 }
 
 /** The description with these heads instead of its own; all else stays as it is. */
@@ -65,50 +68,6 @@ export function withHeads(xml: string, heads: readonly Overlay[]): string {
     if (head) setHead(disk, head);
   }
   return new XMLSerializer().serializeToString(domain);
-}
-
-/**
- * SHA-256 of what the machine looks like to its guest: neither where its images are, nor what libvirt
- * writes down of a single start.
- */
-export function machineDigest(xml: string): string {
-  const domain = rootOf(xml);
-  for (const name of HOST_ONLY) for (const one of children(domain, name)) domain.removeChild(one);
-  for (const disk of disksOf(domain)) {
-    for (const name of ['source', 'backingStore', 'mirror', 'driver']) {
-      for (const one of children(disk, name)) disk.removeChild(one);
-    }
-  }
-  return createHash('sha256').update(plain(domain)).digest('hex');
-}
-
-/** Elements that do not change the machine. */
-const HOST_ONLY = [
-  'title',
-  'description',
-  'metadata',
-  'seclabel',
-  'resource',
-  'on_poweroff',
-  'on_reboot',
-  'on_crash',
-  'cputune',
-  'blkiotune',
-  'memtune',
-  'numatune',
-];
-
-/** Names, attributes and texts, the attributes in the order of their names. */
-function plain(element: Element): string {
-  const attributes = [...element.attributes]
-    .map(({ name, value }) => `${name}=${JSON.stringify(value)}`)
-    .sort();
-  const content = [...element.childNodes].map(node => {
-    if (node.nodeType === node.ELEMENT_NODE) return plain(node as Element);
-    const written = node.nodeType === node.TEXT_NODE ? (node.nodeValue ?? '').trim() : '';
-    return written === '' ? '' : JSON.stringify(written);
-  });
-  return `<${[element.tagName, ...attributes].join(' ')}>${content.join('')}</>`;
 }
 
 function readDisk(disk: Element): Volume | string | undefined {
@@ -163,12 +122,16 @@ const disksOf = (domain: Element): Element[] => devicesOf(domain, 'disk');
 const devicesOf = (domain: Element, name: string): Element[] =>
   children(domain, 'devices').flatMap(devices => children(devices, name));
 
-const text = (element: Element, name: string): string =>
+/** The text of the first child of this name; empty where there is none. */
+export const text = (element: Element, name: string): string =>
   child(element, name)?.textContent?.trim() ?? '';
 
-const child = (element: Element, name: string): Element | undefined => children(element, name)[0];
+/** The first child of this name. */
+export const child = (element: Element, name: string): Element | undefined =>
+  children(element, name)[0];
 
-const children = (element: Element, name: string): Element[] =>
+/** The children of this name, in their order. */
+export const children = (element: Element, name: string): Element[] =>
   [...element.childNodes].filter(
     (node): node is Element =>
       node.nodeType === node.ELEMENT_NODE && (node as Element).tagName === name,

@@ -7,11 +7,12 @@ import { viewBlocks } from '../qemu/life.ts';
 import type { Query } from '../qemu/query.ts';
 import { runStateOf as runStateByMonitor } from '../qemu/run-state.ts';
 import { agentView } from './agent.ts';
+import { isPersistent } from './description-file.ts';
+import { machineOf } from './domain-config.ts';
 import type { Description } from './domain-xml.ts';
 import type { LibvirtLife } from './life.ts';
 import { jobs } from './merges.ts';
 import { qemuOf } from './passthrough.ts';
-import { isPersistent } from './power.ts';
 
 const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | undefined }> = {
   command: 'query-memory-size-summary',
@@ -26,8 +27,7 @@ export async function inspect(
 ): Promise<DomainView> {
   const { runState, rawState } = await runStateOf(life, context);
   const { monitor, libvirt } = life;
-  // Saved memory brings the description of its machine with it: it fits whatever the next start is like.
-  const digest = `libvirt:${libvirt.config.uuid}`;
+  const digest = machineOf(libvirt.config);
   const digests = { deviceDigest: digest, nextDeviceDigest: digest };
   if (runState === 'off' || rawState.startsWith('off')) {
     return {

@@ -41,14 +41,6 @@ export class Libvirt {
     return await this.call(verb, this.config.uuid, ...words);
   }
 
-  /** The words of such a call, as a plan shows them. */
-  shown(verb: string, ...words: readonly string[]) {
-    return {
-      tool: 'exec' as const,
-      command: [...this.virsh.argv([verb, this.config.name, ...words])],
-    };
-  }
-
   /** A verb that changes nothing: it is said again where nobody knows whether it was heard. */
   async ask(verb: string, ...words: readonly string[]): Promise<string> {
     return await this.#patiently([verb, this.config.uuid, ...words], wasNotAnswered);

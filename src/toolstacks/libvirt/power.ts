@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext, DomainDeed, Overlay } from '../port.ts';
 import { queryStatus, until } from '../qemu/life.ts';
 import { same } from '../qemu/overlays.ts';
+import { isPersistent, withFile } from './description-file.ts';
 import { readDescription, withHeads } from './domain-xml.ts';
 import type { LibvirtLife } from './life.ts';
 import { qemuOf } from './passthrough.ts';
@@ -73,15 +71,22 @@ export async function startFrom(
   if ((await libvirt.state()) !== null) {
     await configureHeads(life, { do: 'configureHeads', heads });
   }
+  if (memory.inside !== undefined) {
+    // Its record holds the description of the machine that the memory fits.
+    await libvirt.verb('snapshot-revert', memory.inside, '--paused').catch(refusedMemory);
+    return { loaded: memory.path };
+  }
   const saved = await libvirt.call('save-image-dumpxml', '--security-info', memory.path);
   await withFile(withHeads(saved, heads), path =>
-    libvirt.call('restore', memory.path, '--xml', path, '--paused').catch(error => {
-      if (!(error instanceof StepError) || error.code !== 'refused') throw error;
-      const message = `QEMU does not take the saved memory: ${error.message}`;
-      throw new StepError('bad-memory', message, { cause: error, retryable: false });
-    }),
+    libvirt.call('restore', memory.path, '--xml', path, '--paused').catch(refusedMemory),
   );
   return { loaded: memory.path };
+}
+
+function refusedMemory(error: unknown): never {
+  if (!(error instanceof StepError) || error.code !== 'refused') throw error;
+  const message = `QEMU does not take the saved memory: ${error.message}`;
+  throw new StepError('bad-memory', message, { cause: error, retryable: false });
 }
 
 /** Have the domain's configuration name these heads from its next start on. */
@@ -105,12 +110,6 @@ export async function configureHeads(
     await withFile(withHeads(before, heads), path => libvirt.call('define', path));
   }
   return { configured: moved.length };
-}
-
-/** Whether libvirt keeps the domain while it is off. */
-export async function isPersistent({ libvirt }: LibvirtLife): Promise<boolean> {
-  if ((await libvirt.state()) === null) return false;
-  return /^Persistent: +yes$/m.test(await libvirt.ask('dominfo'));
 }
 
 async function nextDescription(life: LibvirtLife, heads: readonly Overlay[]): Promise<string> {
@@ -141,18 +140,6 @@ async function runsAlready(
   const now = disks.find(({ device }) => device === other.device)?.volume.path ?? 'nothing';
   const message = `${name} runs already, with ${now} as ${other.device}, not ${other.volume.path}`;
   throw new StepError('already-running', message, { retryable: false });
-}
-
-/** virsh reads descriptions from files only. */
-async function withFile<T>(content: string, work: (path: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'domsnap-'));
-  try {
-    const path = join(folder, 'domain.xml');
-    writeFileSync(path, content, { mode: 0o600 });
-    return await work(path);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 function unlessOff(error: unknown): string {

@@ -7,7 +7,12 @@ import type { LibvirtLife } from './life.ts';
 /** What `perform` would do where nothing goes wrong; questions are not shown. */
 export function preview(life: LibvirtLife, deed: DomainDeed): readonly Command[] {
   const { libvirt } = life;
-  const verb = (...words: [string, ...string[]]): Command => libvirt.shown(...words);
+  const verb = (name: string, ...words: readonly string[]): Command =>
+    plain(name, life.name, ...words);
+  const plain = (...words: readonly string[]): Command => ({
+    tool: 'exec',
+    command: [...libvirt.virsh.argv(words)],
+  });
   const monitor = (command: Parameters<typeof commands.shown>[0]): Command =>
     verb(
       'qemu-monitor-command',
@@ -67,11 +72,24 @@ export function preview(life: LibvirtLife, deed: DomainDeed): readonly Command[]
     case 'stop':
       return [verb('destroy', '--graceful')];
     case 'start':
-      return [verb('define', 'DESCRIPTION'), verb('start', ...(deed.paused ? ['--paused'] : []))];
+      return [plain('define', 'DESCRIPTION'), verb('start', ...(deed.paused ? ['--paused'] : []))];
     case 'startFrom':
-      return [libvirt.shown('restore', deed.memory.path, '--xml', 'DESCRIPTION', '--paused')];
+      if (deed.memory.inside !== undefined) {
+        return [verb('snapshot-revert', deed.memory.inside, '--paused')];
+      }
+      return [plain('restore', deed.memory.path, '--xml', 'DESCRIPTION', '--paused')];
+    case 'tellSnapshot':
+      return [
+        verb('snapshot-create', 'RECORD', '--redefine', ...(deed.current ? ['--current'] : [])),
+      ];
+    case 'untellSnapshots':
+      return deed.names.map(name => verb('snapshot-delete', name, '--metadata'));
+    case 'moveRecords':
+      return deed.files.length > 0 ? [verb('snapshot-create', 'RECORD', '--redefine')] : [];
+    case 'tellCurrent':
+      return deed.name === null ? [] : [verb('snapshot-current', '--snapshotname', deed.name)];
     case 'configureHeads':
-      return [verb('define', 'DESCRIPTION')];
+      return [plain('define', 'DESCRIPTION')];
   }
 }
 

@@ -17,6 +17,7 @@ import { type LibvirtLife, libvirtLife } from './life.ts';
 import { cancelMerges, closeMerges, jobs, mergeDown, mergeUp, pivotMerges } from './merges.ts';
 import { configureHeads, start, startFrom, stop } from './power.ts';
 import { preview } from './preview.ts';
+import { moveRecords, records, tellCurrent, tellSnapshot, untellSnapshots } from './records.ts';
 import { pause, resume } from './run-state.ts';
 
 /** What a toolstack needs beside what it knows of its domain. */
@@ -49,6 +50,7 @@ export function libvirtToolstack(config: LibvirtDomainConfig, options: LibvirtOp
     jobs: context => whileOn(context, [], () => jobs(life)),
     liveTags: context =>
       whileOn(context, {}, async () => tagsOf(await viewBlocks(life, context.signal))),
+    records: context => within(context, () => records(life)),
     perform(deed, context) {
       if (deed.do !== 'snapshotDisks') life.settled = false;
       return within(context, () => perform(life, deed, context));
@@ -109,6 +111,14 @@ function perform(life: LibvirtLife, deed: DomainDeed, context: CallContext): Pro
       return cancelMerges(life, deed, context);
     case 'configureHeads':
       return configureHeads(life, deed);
+    case 'tellSnapshot':
+      return tellSnapshot(life, deed);
+    case 'untellSnapshots':
+      return untellSnapshots(life, deed);
+    case 'moveRecords':
+      return moveRecords(life, deed);
+    case 'tellCurrent':
+      return tellCurrent(life, deed);
     case 'stop':
       return stop(life, context);
     case 'start':

@@ -21,6 +21,10 @@ export function preview(life: QemuLife, deed: DomainDeed): readonly Command[] {
       return [shown(commands.stop)];
     case 'quiesce':
     case 'configureHeads':
+    case 'tellSnapshot':
+    case 'untellSnapshots':
+    case 'moveRecords':
+    case 'tellCurrent':
       return [];
     case 'resume':
       return [shown(commands.cont)];

@@ -44,8 +44,12 @@ export function sinkUri(path: string): string {
   ].join(' ');
 }
 
-/** The way back: the saved memory into a QEMU that waits for it. */
-export const sourceUri = (path: string): string => `exec:cat -- ${quoted(path)}`;
+/**
+ * The way back: the saved memory into a QEMU that waits for it, and a byte that it does not read. QEMU 7.2
+ * waits for ever, at full speed, for the first byte of a pipe that has ended without one (measured): the
+ * file may be gone. By any byte it finds that this is no memory, and ends.
+ */
+export const sourceUri = (path: string): string => `exec:cat -- ${quoted(path)}; echo`;
 
 /** What the sink has said so far. */
 export type SinkReport =

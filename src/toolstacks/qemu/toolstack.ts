@@ -55,6 +55,7 @@ export function qemuToolstack(config: QemuDomainConfig, options: QemuOptions): T
     jobs: context => whileOn(context, [], async () => (await allJobs(life)).map(blockJobOf)),
     liveTags: context =>
       whileOn(context, {}, async () => tagsOf(await viewBlocks(life, context.signal))),
+    records: async () => [],
     perform(deed, context) {
       if (deed.do !== 'snapshotDisks') life.settled = false;
       return within(context, () => perform(life, deed, context));
@@ -102,9 +103,13 @@ function perform(life: QemuLife, deed: DomainDeed, context: CallContext): Promis
       return closeMerges(life, deed, context);
     case 'cancelMerges':
       return cancelMerges(life, deed, context);
-    // The catalog alone knows the heads; a start is given them.
+    // The catalog alone knows heads and snapshots.
     case 'configureHeads':
-      return Promise.resolve({ configured: 0 });
+    case 'tellSnapshot':
+    case 'untellSnapshots':
+    case 'moveRecords':
+    case 'tellCurrent':
+      return Promise.resolve({});
     case 'stop':
       return stop(life, context);
     case 'start':
