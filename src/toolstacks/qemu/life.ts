@@ -6,6 +6,7 @@ import { StepError } from '../../engine/step.ts';
 import type { Capture } from '../port.ts';
 import * as commands from './commands.ts';
 import type { QemuDomainConfig } from './domain-config.ts';
+import { forgetEndedStreams } from './ended-streams.ts';
 import { type BlockView, blockView, queryBlock, queryGraph, queryNodes } from './graph.ts';
 import { Monitor } from './monitor.ts';
 import { Notes } from './notes.ts';
@@ -52,7 +53,7 @@ export const queryStatus: Query<{ status: string; running: boolean }> = {
   schema: z.object({ status: z.string(), running: z.boolean() }),
 };
 
-/** All images of the running domain, by one round trip. */
+/** All images of the running domain, as they are at one moment. */
 export async function viewBlocks(life: Life, signal?: AbortSignal): Promise<BlockView> {
   return (await viewWithStatus(life, signal)).view;
 }
@@ -81,6 +82,7 @@ async function viewWithStatus(
   signal: AbortSignal | undefined,
 ): Promise<{ view: BlockView; status: string }> {
   const { monitor, devices } = life;
+  await forgetEndedStreams(life, signal);
   const queries = [queryStatus, queryBlock, queryNodes, queryGraph] as const;
   const [{ status }, blocks, nodes, graph] = await monitor.ask(queries, signal);
   const relative = nodes.some(({ file }) => !file.startsWith('/'));
