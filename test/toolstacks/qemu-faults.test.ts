@@ -12,12 +12,14 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/engine/system-clock.ts';
 import { processStartTicks } from '../../src/tools/process.ts';
 import { connectQmp } from '../../src/tools/qmp.ts';
 import { run } from '../../src/tools/run.ts';
 import type { DomainDeed, Toolstack } from '../../src/toolstacks/port.ts';
+import { overlayNode } from '../../src/toolstacks/qemu/node-names.ts';
 import { qemuToolstack } from '../../src/toolstacks/qemu/toolstack.ts';
 import { overlaysOver, started } from './conformance.ts';
 import { callContext, stepErrorOf } from './context.ts';
@@ -293,6 +295,47 @@ describe('jobs without space', () => {
       expect(await world.readImage(volume, 63)).toBe(0x11);
     },
   );
+});
+
+describe('a stream that has ended, and that nobody has dismissed', () => {
+  const withEnded = async (job: string, ending: 'job-finalize' | 'job-cancel') => {
+    const { world, toolstack } = await runningWorld();
+    const external = await overlaysOver(world, world.heads, 's1');
+    await toolstack.perform({ do: 'attachOverlays', key: 'k', overlays: external }, callContext());
+    await toolstack.perform({ do: 'snapshotDisks', external, internal: [] }, callContext());
+    const lasting = { 'auto-finalize': false, 'auto-dismiss': false };
+    const device = overlayNode('vda', external[0]!.volume.path);
+    await world.tell('block-stream', { 'job-id': job, device, ...lasting });
+    const is = async (status: string) => {
+      while (!JSON.stringify(await world.tell('query-jobs')).includes(status)) await sleep(10);
+    };
+    await is('pending');
+    await world.tell(ending, { id: job });
+    await is('concluded');
+    return { world, toolstack };
+  };
+
+  test.each(['job-finalize', 'job-cancel'] as const)(
+    'by %s: the question for the images does not end QEMU',
+    async ending => {
+      const { world, toolstack } = await withEnded('domsnap-op-up0-vda', ending);
+      const [vda] = await toolstack.liveDisks(callContext());
+      expect(vda?.chain).toHaveLength(ending === 'job-finalize' ? 1 : 2);
+      expect(await toolstack.runState(callContext())).toBe('running');
+      expect(await world.tell('query-jobs')).toEqual([]);
+    },
+  );
+
+  test('of somebody else: the question is not asked before he has', async () => {
+    const { world, toolstack } = await withEnded('another', 'job-finalize');
+    const error = await stepErrorOf(toolstack.liveDisks(callContext()));
+    expect(error).toMatchObject({
+      code: 'stream-ending',
+      message: expect.stringContaining('another'),
+    });
+    await world.tell('job-dismiss', { id: 'another' });
+    expect(await toolstack.liveDisks(callContext())).toHaveLength(2);
+  });
 });
 
 describe('what a plan shows', () => {

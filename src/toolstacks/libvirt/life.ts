@@ -31,6 +31,7 @@ export function libvirtLife(
     monitor: new PassthroughMonitor(libvirt),
     notes: new Notes(options.home, config.uuid),
     sink: passedSink(libvirt, options.home),
+    jobsEndThemselves: true,
     seen: undefined,
     settled: false,
     prepared: undefined,

@@ -3,10 +3,12 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { BlockJob, CallContext, DomainDeed, Merge } from '../port.ts';
 import * as commands from '../qemu/commands.ts';
-import type { BlockView, ImageNode } from '../qemu/graph.ts';
-import { blockJobOf, type Job, queryJobs } from '../qemu/jobs.ts';
-import { queryStatus, until, viewBlocks, viewForChange } from '../qemu/life.ts';
+import { type BlockView, findDevice, type ImageNode, queryBlock } from '../qemu/graph.ts';
+import { blockJobOf } from '../qemu/jobs.ts';
+import { queryStatus, viewBlocks, viewForChange } from '../qemu/life.ts';
 import { same } from '../qemu/overlays.ts';
+import { type Job, queryJobs } from '../qemu/query-jobs.ts';
+import { until } from '../qemu/until.ts';
 import type { LibvirtLife } from './life.ts';
 
 // Libvirt has one block job a disk, gives it a name of its own, and sees to its end itself. Which of them
@@ -35,6 +37,8 @@ export async function mergeUp(
   { merges }: Of<'mergeUp'>,
   context: CallContext,
 ): Promise<Json> {
+  // An earlier life's pulls go on, and before their end the images cannot be seen (`streamsAreOver`).
+  await seenToItsEnd(life, merges, context, await headNodes(life, merges));
   for (const merge of merges) {
     await mergeOne(life, merge, context, { isDone: standsOn, into: merge.top }, async view => {
       if (indexOf(chainOf(view, merge), merge.top) !== 0) throw notAHead(merge);
@@ -80,13 +84,31 @@ async function mergeOne(
 ): Promise<void> {
   const view = await begin(life, merge, isDone, start);
   const target = chainOf(view, merge)[indexOf(chainOf(view, merge), into)]?.name;
+  await seenToItsEnd(life, [merge], context, target === undefined ? [] : [target]);
+  await settle(life, [merge], isDone, () => into.path);
+}
+
+/** Wait until the disks have no job any more; called off, their jobs are too. */
+async function seenToItsEnd(
+  life: LibvirtLife,
+  merges: readonly Merge[],
+  context: CallContext,
+  targets: readonly string[],
+): Promise<void> {
   try {
-    await untilGone(life, [merge], context, target);
+    await untilGone(life, merges, context, targets);
   } catch (error) {
-    if (context.signal.aborted) await cancel(life, [merge]);
+    if (context.signal.aborted) await cancel(life, merges);
     throw error;
   }
-  await settle(life, [merge], isDone, () => into.path);
+}
+
+/** The nodes that the disks write to, by a question that hurts no QEMU. */
+async function headNodes(life: LibvirtLife, merges: readonly Merge[]): Promise<string[]> {
+  const [blocks] = await life.monitor.ask([queryBlock]);
+  return merges.flatMap(
+    ({ device }) => findDevice(blocks, life.idOf(device))?.inserted?.['node-name'] ?? [],
+  );
 }
 
 /** Let the heads among the tops go over to their bases. The guest waits for this. */
@@ -217,12 +239,12 @@ async function untilReady(
   await until(life, ask, { signal, what: 'waiting for block jobs', firstMs: 2 });
 }
 
-/** Wait until the disks have no job any more. `target`: the node that is written to, and flushed. */
+/** Wait until the disks have no job any more. `targets`: the nodes that are written to, and flushed. */
 async function untilGone(
   life: LibvirtLife,
   merges: readonly { readonly device: string }[],
   { signal, progress }: CallContext,
-  target?: string,
+  targets: readonly string[] = [],
 ): Promise<void> {
   if (merges.length === 0) return;
   const ask = async () => {
@@ -230,7 +252,7 @@ async function untilGone(
     const mine = all.filter(({ device }) => merges.some(one => one.device === device));
     if (mine.length === 0) return true;
     progress(progressOf(mine.map(({ job }) => job)));
-    if (target !== undefined) await life.monitor.try([commands.flush(target)]);
+    await life.monitor.try(targets.map(commands.flush));
     return undefined;
   };
   await until(life, ask, { signal, what: 'waiting for block jobs', firstMs: 2 });

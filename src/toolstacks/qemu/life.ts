@@ -2,10 +2,10 @@ import { statSync } from 'node:fs';
 import { z } from 'zod';
 import type { DomainDisk } from '../../catalog/model.ts';
 import type { Clock } from '../../engine/clock.ts';
-import { StepError } from '../../engine/step.ts';
 import type { Capture } from '../port.ts';
 import * as commands from './commands.ts';
 import type { QemuDomainConfig } from './domain-config.ts';
+import { streamsAreOver } from './ended-streams.ts';
 import { type BlockView, blockView, queryBlock, queryGraph, queryNodes } from './graph.ts';
 import { Monitor } from './monitor.ts';
 import type { MonitorPort } from './monitor-port.ts';
@@ -26,6 +26,8 @@ export interface Life {
   readonly notes: Notes;
   /** How saved memory gets to its file. */
   readonly sink: MemorySink;
+  /** Who looks after QEMU ends block jobs too: their end may come between any two questions. */
+  readonly jobsEndThemselves: boolean;
   /** The images as they were seen last; forgotten where a deed has changed them. */
   seen: BlockView | undefined;
   /** The last deed has found the guest standing still, and its disks on the images that were seen. */
@@ -55,6 +57,7 @@ export function lifeOf(
     monitor: new Monitor(config, notes.path('pid')),
     notes,
     sink: shellSink,
+    jobsEndThemselves: false,
     seen: undefined,
     settled: false,
     prepared: undefined,
@@ -66,7 +69,7 @@ export const queryStatus: Query<{ status: string; running: boolean }> = {
   schema: z.object({ status: z.string(), running: z.boolean() }),
 };
 
-/** All images of the running domain, by one round trip. */
+/** All images of the running domain, as they are at one moment. Throws StepError `stream-ending`. */
 export async function viewBlocks(life: Life, signal?: AbortSignal): Promise<BlockView> {
   return (await viewWithStatus(life, signal)).view;
 }
@@ -95,6 +98,7 @@ async function viewWithStatus(
   signal: AbortSignal | undefined,
 ): Promise<{ view: BlockView; status: string }> {
   const { monitor, devices, idOf } = life;
+  await streamsAreOver(life, signal);
   const queries = [queryStatus, queryBlock, queryNodes, queryGraph] as const;
   const [{ status }, blocks, nodes, graph] = await monitor.ask(queries, signal);
   const relative = nodes.some(({ file }) => !file.startsWith('/'));
@@ -106,34 +110,4 @@ async function viewWithStatus(
 /** Whether the path is a block device, which QEMU opens by another driver than a file. */
 export function isBlockDevice(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isBlockDevice() ?? false;
-}
-
-const RAREST_MS = 250;
-
-/**
- * Asks again whenever the domain tells that something has happened, and ever more rarely without that,
- * until there is an answer. Throws StepError `aborted`, `timeout`.
- */
-export async function until<T>(
-  { clock, monitor }: Pick<Life, 'clock' | 'monitor'>,
-  ask: () => Promise<T | undefined>,
-  options: { signal: AbortSignal; withinMs?: number; firstMs?: number; what: string },
-): Promise<T> {
-  const { signal, withinMs = Number.POSITIVE_INFINITY, what } = options;
-  const endsMs = clock.monotonicMs() + withinMs;
-  for (let pauseMs = options.firstMs ?? 20; ; pauseMs = Math.min(pauseMs * 1.3, RAREST_MS)) {
-    const news = monitor.news();
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    checkAborted(signal, what);
-    if (clock.monotonicMs() >= endsMs) {
-      throw new StepError('timeout', `${what}: not within ${withinMs} ms`);
-    }
-    await news(pauseMs, signal);
-  }
-}
-
-/** Throws StepError `aborted`. */
-export function checkAborted(signal: AbortSignal, what: string): void {
-  if (signal.aborted) throw new StepError('aborted', `${what}: called off`);
 }

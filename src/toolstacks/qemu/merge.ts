@@ -3,18 +3,10 @@ import { StepError } from '../../engine/step.ts';
 import type { CallContext, DomainDeed, Merge } from '../port.ts';
 import * as commands from './commands.ts';
 import type { BlockView, ImageNode } from './graph.ts';
-import {
-  allJobs,
-  cancelJobs,
-  conclude,
-  finalize,
-  goOn,
-  type Job,
-  queryJobs,
-  untilJobs,
-} from './jobs.ts';
+import { allJobs, cancelJobs, conclude, finalize, goOn, untilJobs } from './jobs.ts';
 import { type Life, queryStatus, viewBlocks, viewForChange } from './life.ts';
 import { closeStale, headOf, same } from './overlays.ts';
+import { type Job, queryJobs } from './query-jobs.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 

@@ -110,12 +110,12 @@ function perform(life: QemuLife, deed: DomainDeed, context: CallContext): Promis
     // The catalog alone knows heads and snapshots.
     case 'configureHeads':
     case 'tellSnapshot':
-    case 'takeRecord':
-      return Promise.reject(noRecords(life.name));
     case 'untellSnapshots':
     case 'moveRecords':
     case 'tellCurrent':
       return Promise.resolve({});
+    case 'takeRecord':
+      return Promise.reject(noRecords(life.name));
     case 'stop':
       return stop(life, context);
     case 'start':
