@@ -17,13 +17,14 @@ export const stopDomain = ({ toolstack }: Host) =>
     preview: () => toolstack.preview({ do: 'stop' }),
   });
 
-/** A guest that was to be ended and still lives goes on as before. */
+/** A guest that was to be ended and still lives goes on as before. One that has been ended has no before. */
 export const letRunOn = ({ toolstack }: Host) =>
   hostStep({
     input: RevertInput,
     output: Nothing,
     probe: alwaysAgain,
     async act({ runBefore }, context) {
+      if (context.results.stopDomain !== undefined) return { output: {} };
       const state = await toolstack.runState(context);
       if (state !== 'off' && state !== runBefore) {
         await toolstack.perform({ do: runBefore === 'paused' ? 'pause' : 'resume' }, context);
