@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
@@ -31,7 +31,7 @@ export async function libvirtKeeper(root: string, user: QemuUser = 'root'): Prom
     notesOf: () => uuid,
     logOf: () => join(root, 'libvirt', 'var-log-libvirt', 'qemu', `${DOMAIN}.log`),
     async add(world) {
-      if (uuid === '') uuid = await define(daemon, world);
+      if (uuid === '') uuid = await define(daemon, world, user);
       const { config, disks } = await discoverDomain(DOMAIN, daemon.uri);
       await addDomain(world.session, {
         name: DOMAIN,
@@ -48,11 +48,25 @@ export async function libvirtKeeper(root: string, user: QemuUser = 'root'): Prom
   };
 }
 
-async function define(daemon: TestLibvirtd, { root, lab }: World): Promise<string> {
+async function define(daemon: TestLibvirtd, { root, lab }: World, user: QemuUser): Promise<string> {
   const path = join(root, 'domain.xml');
-  writeFileSync(path, labDomainXml(lab, MEMORY_MB));
+  const xml = labDomainXml(lab, MEMORY_MB);
+  writeFileSync(path, user === 'root' ? xml : openedTo(xml, root, lab.files.folder));
   await daemon.virsh('define', path);
   return await daemon.virsh('domuuid', DOMAIN);
+}
+
+/** What another user than root must reach to start the guest: the folders, and a kernel of its own. */
+function openedTo(xml: string, root: string, folder: string): string {
+  chmodSync(root, 0o755);
+  // QEMU itself makes the socket of the second monitor in there.
+  chmodSync(folder, 0o777);
+  return xml.replace(/<(kernel|initrd)>([^<]+)</g, (_all, part: string, from: string) => {
+    const to = join(root, part);
+    copyFileSync(from, to);
+    chmodSync(to, 0o644);
+    return `<${part}>${to}<`;
+  });
 }
 
 /**
