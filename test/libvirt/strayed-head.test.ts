@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { recover } from '../../src/operations/recover.ts';
 import { CreateInput } from '../../src/steps/input.ts';
+import type { Json } from '../../src/tools/json.ts';
 import { newest } from '../campaign/judge.ts';
 import { launch } from '../lab/cases/command.ts';
 import { behindItsBack, type World, worldDown, worldUp } from '../lab/cases/harness.ts';
@@ -10,12 +11,12 @@ import { operate } from '../lab/cases/operate.ts';
 import { MIXED, OVERLAY, type Storage } from '../lab/cases/storages.ts';
 import { type LibvirtKeeper, libvirtKeeper } from './keeper.ts';
 
-test.each<[Storage, 'none' | 'live']>([
-  [OVERLAY, 'none'],
-  [OVERLAY, 'live'],
-  [MIXED, 'none'],
+test.each([
+  { storage: OVERLAY, memory: 'none' },
+  { storage: OVERLAY, memory: 'live' },
+  { storage: MIXED, memory: 'none' },
 ])(
-  'overlays ($0.name, memory $1) that a libvirtd died over are taken back, and it goes on as before',
+  'overlays ($storage.name, memory $memory) that a libvirtd died over are taken back, and it goes on as before',
   {
     timeout: 180_000,
   },
@@ -64,8 +65,9 @@ async function snapshotAsLibvirtDoes(world: World): Promise<void> {
   await behindItsBack(world, async monitor => {
     const open = await monitor.execute(nodes, 'query-named-block-nodes', { flat: true });
     const nodeOf = (path: string) =>
-      open.find(one => one.file === path && one['node-name'].endsWith('-format'))?.['node-name'];
-    const actions: { type: string; data: object }[] = [];
+      open.find(one => one.file === path && one['node-name'].endsWith('-format'))?.['node-name'] ??
+      '';
+    const actions: Json[] = [];
     for (const { overlay, head } of disks) {
       if (!overlay) continue;
       const name = `libvirt-${open.length / 2 + 1 + actions.length}`;
