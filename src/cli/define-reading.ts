@@ -35,6 +35,37 @@ export const showCommand = () =>
       process.exitCode = await show(callOf(command), domain, snapshot);
     });
 
+/** `domsnap export`. */
+export const exportCommand = () =>
+  new Command('export')
+    .description("a snapshot of a libvirt domain as libvirt's XML (domainsnapshot)")
+    .argument('<domain>', 'name of the domain')
+    .argument('<snapshot>', 'name of the snapshot')
+    .addHelpText(
+      'after',
+      examples(['domsnap export web1 nightly > nightly.xml', 'as virsh snapshot-dumpxml has it']),
+    )
+    .action(async (domain, snapshot, _options, command) => {
+      const { exportSnapshot } = await import('./records.ts');
+      process.exitCode = await exportSnapshot(callOf(command), domain, snapshot);
+    });
+
+/** `domsnap import`. */
+export const importCommand = () =>
+  new Command('import')
+    .description('take a snapshot into the tree of a libvirt domain that such XML describes')
+    .argument('<domain>', 'name of the domain')
+    .argument('<file>', 'the XML; - for stdin')
+    .addOption(waitOption())
+    .addHelpText(
+      'after',
+      examples(['domsnap import web1 nightly.xml', 'its images must be where the XML names them']),
+    )
+    .action(async (domain, file, options, command) => {
+      const { importSnapshot } = await import('./records.ts');
+      process.exitCode = await importSnapshot(callOf(command), domain, file, options);
+    });
+
 /** `domsnap cases`. */
 export const casesCommand = () =>
   new Command('cases')

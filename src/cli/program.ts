@@ -4,7 +4,9 @@ import { completeCommand, completionCommand } from './define-completion.ts';
 import { domainCommand, labCommand } from './define-domains.ts';
 import {
   casesCommand,
+  exportCommand,
   graphCommand,
+  importCommand,
   listCommand,
   logCommand,
   recoverCommand,
@@ -39,6 +41,8 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => object>>>>
     list: listCommand,
     show: showCommand,
     plan: planCommand,
+    export: exportCommand,
+    import: importCommand,
   },
   'Domains:': {
     domain: domainCommand,

@@ -242,6 +242,8 @@ export const DomainAddJson = z.object({
   ok: z.literal(true),
   domain: domainDocument,
   updated: z.boolean(),
+  /** Disks of a libvirt domain that no snapshot can hold. */
+  others: z.array(z.object({ device: z.string(), why: z.string() })).optional(),
 });
 export const DomainListJson = z.object({
   ok: z.literal(true),
@@ -255,6 +257,8 @@ export const DomainShowJson = z.object({
     runState: z.enum(['off', 'running', 'paused', 'other']),
     rawState: z.string(),
     disks: z.array(z.object({ device: z.string(), chain: z.array(DomainDisk.shape.head) })),
+    /** What the next start writes to, where the toolstack itself says so. */
+    configured: z.array(DomainDisk),
     jobs: z.array(
       z.object({
         id: z.string(),
@@ -311,6 +315,20 @@ export const ShowJson = z.object({
   children: z.array(z.string()),
   current: z.boolean(),
   by: who.nullable(),
+});
+
+/** `export` and `import`. */
+export const ExportJson = z.object({
+  ok: z.literal(true),
+  domain: z.string(),
+  name: z.string(),
+  xml: z.string(),
+});
+export const ImportJson = z.object({
+  ok: z.literal(true),
+  domain: z.string(),
+  /** Those that are new in the tree. */
+  snapshots: z.array(z.string()),
 });
 
 /** `plan create|revert|delete`; refused where `ok` is false. */

@@ -40,6 +40,7 @@ const nothing: Toolstack = {
   jobs: async () => [],
   liveTags: async () => ({}),
   records: async () => [],
+  record: () => Promise.reject(new Error('a host has no snapshots')),
   perform: async () => off(),
   preview: () => [],
   close: async () => {},

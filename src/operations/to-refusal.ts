@@ -8,6 +8,8 @@ const HINTS: Readonly<Record<string, string>> = {
     'install it (on Debian: qemu-system-x86), or name another as `binary` in the domain file',
   'no-socket-folder': 'make it, or name another place in the domain file; then type it again',
   'no-space': ROOM_HINT,
+  'no-domain': "'virsh list --all' shows those that libvirt knows; --connect names another libvirt",
+  'no-libvirt': "'virsh list' says whether libvirt answers; --connect names another one",
 };
 
 /** Outside an operation nothing was begun that would have to be undone: a failure is a refusal. */

@@ -46,7 +46,7 @@ export function draftDelete(request: DeleteRequest, facts: Survey): Draft {
     mergesUp: merges.flatMap(({ up }) => up),
     mergesDown: merges.flatMap(({ down }) => down),
     tags: tagsOf(victims, trash, heads, runBefore !== 'off', replaced),
-    trash: [...new Set([...trash, ...victims.flatMap(({ memory }) => memoryFile(memory) ?? [])])],
+    trash: [...new Set([...trash, ...memoryOf(victims, staying)])],
     heads,
     current: ancestorOf(domain.current, names, facts.snapshots),
     remaining: rewritten(staying, names, replaced, facts.snapshots),
@@ -190,6 +190,14 @@ function readThrough({ mergesUp }: DeleteInput, { domain, snapshots }: Survey): 
       },
     ];
   });
+}
+
+/** The memory files that only victims name: a record from elsewhere may name another one's. */
+function memoryOf(victims: readonly Snapshot[], staying: readonly Snapshot[]): string[] {
+  const needed = new Set(staying.flatMap(({ memory }) => memoryFile(memory) ?? []));
+  return victims
+    .flatMap(({ memory }) => memoryFile(memory) ?? [])
+    .filter(path => !needed.has(path));
 }
 
 /** Internal snapshots of the victims, of images that stay. */

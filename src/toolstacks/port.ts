@@ -134,6 +134,8 @@ export type DomainDeed =
       readonly overlays: readonly Overlay[];
       readonly current: boolean;
     }
+  /** Have them take a record up that comes from elsewhere. */
+  | { readonly do: 'takeRecord'; readonly record: string }
   | { readonly do: 'untellSnapshots'; readonly names: readonly string[] }
   | { readonly do: 'moveRecords'; readonly files: readonly { from: string; to: string }[] }
   | { readonly do: 'tellCurrent'; readonly name: string | null }
@@ -202,6 +204,8 @@ export interface Toolstack {
   liveTags(context: CallContext): Promise<Readonly<Record<string, readonly string[]>>>;
   /** The snapshots that the toolstack itself has records of; none where it keeps none. */
   records(context: CallContext): Promise<readonly RecordedSnapshot[]>;
+  /** Such a record of a snapshot, in the toolstack's own form. Throws `no-records` where it has none. */
+  record(snapshot: Snapshot, context: CallContext): Promise<string>;
   perform(deed: DomainDeed, context: CallContext): Promise<Json>;
   /** The commands that `perform` would give, where nothing goes wrong. */
   preview(deed: DomainDeed): readonly Command[];

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDomain, stopDomain } from '../../src/operations/domains.ts';
 import { treeNow } from '../../src/operations/foreign.ts';
+import { exportRecord, importRecord } from '../../src/operations/records.ts';
 import type { RunState } from '../../src/toolstacks/port.ts';
 import {
   boots,
@@ -119,6 +120,21 @@ describe('one tree, of what domsnap and virsh make', () => {
     expect((await tree()).nodes.join()).toMatch(/\/short/);
     expect((await tree()).nodes.join()).not.toContain('held');
     await does('delete', 'short', 'delete.live.chain.external');
+    await ticks(world);
+  });
+
+  test('what is exported is imported, also under another name, whose delete takes nothing of the first', async () => {
+    const { session } = world;
+    const wish = { operation: 'create', name: 'deep', disks: 'external' } as const;
+    await operate(world, wish, 'create.live.background.external');
+    const record = await exportRecord(session, DOMAIN, 'deep');
+    expect(await importRecord(session, DOMAIN, record, {})).toEqual([]);
+    const twin = record.replace('<name>deep</name>', '<name>twin</name>');
+    const [made] = await importRecord(session, DOMAIN, twin, {});
+    expect(made?.memory?.path).toBe(snapshotOf(world, 'deep').memory?.path);
+    await does('delete', 'twin', 'delete.live.chain.external');
+    await does('revert', 'deep', 'revert.live.memory.external');
+    await does('delete', 'deep', 'delete.live.chain.external');
     await ticks(world);
   });
 

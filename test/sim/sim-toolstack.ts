@@ -39,6 +39,7 @@ export function simToolstack(life: Life): Toolstack {
         ),
       ),
     records: async () => [],
+    record: async () => '',
     perform: (deed, context) => perform(life, deed, context),
     preview: deed => [{ tool: 'qmp', command: { execute: deed.do } }],
     close: async () => {},
@@ -164,6 +165,7 @@ async function perform(life: Life, deed: DomainDeed, context: CallContext): Prom
       world.configure(deed.heads);
       return {};
     case 'tellSnapshot':
+    case 'takeRecord':
     case 'untellSnapshots':
     case 'moveRecords':
     case 'tellCurrent':

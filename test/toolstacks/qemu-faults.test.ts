@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/engine/system-clock.ts';
 import { processStartTicks } from '../../src/tools/process.ts';
@@ -48,25 +49,6 @@ test('merges that are called off leave no image open that nothing uses', async (
   expect(await names()).toContain(path);
   await toolstack.perform({ do: 'cancelMerges', jobs: [] }, callContext());
   expect(await names()).not.toContain(path);
-});
-
-test('a guest whose stream has ended, and was not dismissed, outlives its recovery', async () => {
-  const { world, toolstack } = await runningWorld();
-  const overlays = await overlaysOver(world, world.heads, 'one');
-  await toolstack.perform({ do: 'attachOverlays', key: 'k', overlays }, callContext());
-  await toolstack.perform({ do: 'snapshotDisks', external: overlays, internal: [] }, callContext());
-  const { device, volume: top } = overlays[0]!;
-  const node = overlayNode(device, top.path);
-  await world.tell('block-stream', { 'job-id': 'left', device: node, 'auto-dismiss': false });
-  const jobs = async () => JSON.stringify(await world.tell('query-jobs'));
-  await expect.poll(jobs).toContain('concluded');
-  const asked = await stepErrorOf(toolstack.liveDisks(callContext()));
-  expect(asked).toMatchObject({ code: 'stream-ending', retryable: true });
-  const merges = [{ job: 'left', device, top, base: null }];
-  await world.toolstack().perform({ do: 'mergeUp', merges }, callContext());
-  expect(await toolstack.runState(callContext())).toBe('running');
-  const [live] = await toolstack.liveDisks(callContext());
-  expect(live?.chain).toEqual([top]);
 });
 
 describe('whose monitor it is', () => {
@@ -313,6 +295,47 @@ describe('jobs without space', () => {
       expect(await world.readImage(volume, 63)).toBe(0x11);
     },
   );
+});
+
+describe('a stream that has ended, and that nobody has dismissed', () => {
+  const withEnded = async (job: string, ending: 'job-finalize' | 'job-cancel') => {
+    const { world, toolstack } = await runningWorld();
+    const external = await overlaysOver(world, world.heads, 's1');
+    await toolstack.perform({ do: 'attachOverlays', key: 'k', overlays: external }, callContext());
+    await toolstack.perform({ do: 'snapshotDisks', external, internal: [] }, callContext());
+    const lasting = { 'auto-finalize': false, 'auto-dismiss': false };
+    const device = overlayNode('vda', external[0]!.volume.path);
+    await world.tell('block-stream', { 'job-id': job, device, ...lasting });
+    const is = async (status: string) => {
+      while (!JSON.stringify(await world.tell('query-jobs')).includes(status)) await sleep(10);
+    };
+    await is('pending');
+    await world.tell(ending, { id: job });
+    await is('concluded');
+    return { world, toolstack };
+  };
+
+  test.each(['job-finalize', 'job-cancel'] as const)(
+    'by %s: the question for the images does not end QEMU',
+    async ending => {
+      const { world, toolstack } = await withEnded('domsnap-op-up0-vda', ending);
+      const [vda] = await toolstack.liveDisks(callContext());
+      expect(vda?.chain).toHaveLength(ending === 'job-finalize' ? 1 : 2);
+      expect(await toolstack.runState(callContext())).toBe('running');
+      expect(await world.tell('query-jobs')).toEqual([]);
+    },
+  );
+
+  test('of somebody else: the question is not asked before he has', async () => {
+    const { world, toolstack } = await withEnded('another', 'job-finalize');
+    const error = await stepErrorOf(toolstack.liveDisks(callContext()));
+    expect(error).toMatchObject({
+      code: 'stream-ending',
+      message: expect.stringContaining('another'),
+    });
+    await world.tell('job-dismiss', { id: 'another' });
+    expect(await toolstack.liveDisks(callContext())).toHaveLength(2);
+  });
 });
 
 describe('what a plan shows', () => {

@@ -4,10 +4,12 @@ import { StepError } from '../../engine/step.ts';
 import type { BlockJob, CallContext, DomainDeed, Merge } from '../port.ts';
 import * as commands from '../qemu/commands.ts';
 import { type BlockView, findDevice, type ImageNode, queryBlock } from '../qemu/graph.ts';
-import { blockJobOf, type Job, queryJobs } from '../qemu/jobs.ts';
-import { queryStatus, until, viewBlocks, viewForChange } from '../qemu/life.ts';
+import { blockJobOf } from '../qemu/jobs.ts';
+import { queryStatus, viewBlocks, viewForChange } from '../qemu/life.ts';
 import * as qemu from '../qemu/merge.ts';
 import { closeStale, same } from '../qemu/overlays.ts';
+import { type Job, queryJobs } from '../qemu/query-jobs.ts';
+import { until } from '../qemu/until.ts';
 import type { LibvirtLife } from './life.ts';
 import { areOfQemu, areStrays } from './strays.ts';
 

@@ -1,8 +1,9 @@
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext, DomainDeed, Overlay } from '../port.ts';
-import { queryStatus, until } from '../qemu/life.ts';
+import { queryStatus } from '../qemu/life.ts';
 import { same } from '../qemu/overlays.ts';
+import { until } from '../qemu/until.ts';
 import { isPersistent, withFile } from './description-file.ts';
 import { readDescription, withHeads } from './domain-xml.ts';
 import type { LibvirtLife } from './life.ts';

@@ -82,6 +82,8 @@ export function preview(life: LibvirtLife, deed: DomainDeed): readonly Command[]
       return [
         verb('snapshot-create', 'RECORD', '--redefine', ...(deed.current ? ['--current'] : [])),
       ];
+    case 'takeRecord':
+      return [verb('snapshot-create', 'RECORD', '--redefine')];
     case 'untellSnapshots':
       return deed.names.map(name => verb('snapshot-delete', name, '--metadata'));
     case 'moveRecords':

@@ -1,6 +1,7 @@
+import type { Snapshot } from '../../catalog/model.ts';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
-import type { DomainDeed, RecordedSnapshot } from '../port.ts';
+import type { DomainDeed, Overlay, RecordedSnapshot } from '../port.ts';
 import { isPersistent, withFile } from './description-file.ts';
 import { machineOf } from './domain-config.ts';
 import type { LibvirtLife } from './life.ts';
@@ -29,15 +30,38 @@ export async function tellSnapshot(
   { snapshot, overlays, current }: Of<'tellSnapshot'>,
 ): Promise<Json> {
   return await ifAccepted(async () => {
-    const { libvirt } = life;
-    const known = await names(life);
-    const parent =
-      snapshot.parent !== null && known.includes(snapshot.parent) ? snapshot.parent : null;
-    const domain = await libvirt.xml((await isPersistent(life)) ? 'next' : 'now');
-    const record = writeRecord({ snapshot, parent, overlays, domain });
+    const record = await written(life, snapshot, overlays);
     const words = current ? ['--redefine', '--current'] : ['--redefine'];
-    await withFile(record, path => libvirt.verb('snapshot-create', path, ...words));
+    await withFile(record, path => life.libvirt.verb('snapshot-create', path, ...words));
   });
+}
+
+/** Libvirt's own record of a snapshot; one that it has none of, as it would be told. */
+export async function recordOf(life: LibvirtLife, snapshot: Snapshot): Promise<string> {
+  const { libvirt } = life;
+  const told = (await names(life)).includes(snapshot.name);
+  if (told) return await libvirt.ask('snapshot-dumpxml', snapshot.name, '--security-info');
+  return await written(life, snapshot, []);
+}
+
+/** Have libvirt take a record up. Throws `refused` where it does not. */
+export async function takeRecord(life: LibvirtLife, { record }: Of<'takeRecord'>): Promise<Json> {
+  const { name } = readRecord(record);
+  await withFile(record, path => life.libvirt.verb('snapshot-create', path, '--redefine'));
+  return { taken: name };
+}
+
+async function written(
+  life: LibvirtLife,
+  snapshot: Snapshot,
+  overlays: readonly Overlay[],
+): Promise<string> {
+  const { libvirt } = life;
+  const known = await names(life);
+  const parent =
+    snapshot.parent !== null && known.includes(snapshot.parent) ? snapshot.parent : null;
+  const domain = await libvirt.xml((await isPersistent(life)) ? 'next' : 'now');
+  return writeRecord({ snapshot, parent, overlays, domain });
 }
 
 /** Have libvirt name other files in the records that it has. */

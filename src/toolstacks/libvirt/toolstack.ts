@@ -16,7 +16,15 @@ import { type LibvirtLife, libvirtLife } from './life.ts';
 import { cancelMerges, closeMerges, jobs, mergeDown, mergeUp, pivotMerges } from './merges.ts';
 import { configureHeads, start, startFrom, stop } from './power.ts';
 import { preview } from './preview.ts';
-import { moveRecords, records, tellCurrent, tellSnapshot, untellSnapshots } from './records.ts';
+import {
+  moveRecords,
+  recordOf,
+  records,
+  takeRecord,
+  tellCurrent,
+  tellSnapshot,
+  untellSnapshots,
+} from './records.ts';
 import { pause, resume } from './run-state.ts';
 import { liveDisks } from './strays.ts';
 
@@ -50,6 +58,7 @@ export function libvirtToolstack(config: LibvirtDomainConfig, options: LibvirtOp
     liveTags: context =>
       whileOn(context, {}, async () => tagsOf(await viewBlocks(life, context.signal))),
     records: context => within(context, () => records(life)),
+    record: (snapshot, context) => within(context, () => recordOf(life, snapshot)),
     perform(deed, context) {
       if (deed.do !== 'snapshotDisks') life.settled = false;
       return within(context, () => perform(life, deed, context));
@@ -113,6 +122,8 @@ function perform(life: LibvirtLife, deed: DomainDeed, context: CallContext): Pro
       return configureHeads(life, deed);
     case 'tellSnapshot':
       return tellSnapshot(life, deed);
+    case 'takeRecord':
+      return takeRecord(life, deed);
     case 'untellSnapshots':
       return untellSnapshots(life, deed);
     case 'moveRecords':

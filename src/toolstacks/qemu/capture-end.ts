@@ -8,10 +8,11 @@ import { argvOf, pids, terminate } from '../../tools/process.ts';
 import type { CallContext, CaptureResult, DomainDeed } from '../port.ts';
 import { markBurnt, notSaved, report } from './capture.ts';
 import * as commands from './commands.ts';
-import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
+import { type Life, queryStatus, takeImagesBack } from './life.ts';
 import { processOf, type QemuProcess } from './process.ts';
 import { queryMigrate, UNDER_WAY } from './run-state.ts';
 import { readReport, removeReport } from './sink.ts';
+import { until } from './until.ts';
 import { WriteOut } from './write-out.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;

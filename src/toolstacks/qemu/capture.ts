@@ -4,10 +4,11 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext, Capture, DomainDeed } from '../port.ts';
 import * as commands from './commands.ts';
-import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
+import { type Life, queryStatus, takeImagesBack } from './life.ts';
 import type { Query } from './query.ts';
 import { type Migration, queryMigrate, UNDER_WAY } from './run-state.ts';
 import { emptyReport, readReport, reportPath } from './sink.ts';
+import { until } from './until.ts';
 import { WriteOut } from './write-out.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;

@@ -2,22 +2,10 @@ import { z } from 'zod';
 import { StepError } from '../../engine/step.ts';
 import type { BlockJob, CallContext } from '../port.ts';
 import * as commands from './commands.ts';
-import { type Life, until } from './life.ts';
+import type { Life } from './life.ts';
 import type { Query } from './query.ts';
-
-const job = z.lazy(() =>
-  z.object({
-    id: z.string(),
-    type: z.string(),
-    status: z.string(),
-    'current-progress': z.number(),
-    'total-progress': z.number(),
-    error: z.string().optional(),
-  }),
-);
-export type Job = z.infer<typeof job>;
-
-export const queryJobs: Query<Job[]> = { command: 'query-jobs', schema: z.array(job) };
+import { type Job, queryJobs } from './query-jobs.ts';
+import { until } from './until.ts';
 
 const blockJob = z.lazy(() => z.object({ device: z.string(), 'io-status': z.string() }));
 
@@ -30,14 +18,6 @@ const queryBlockJobs: Query<z.infer<typeof blockJob>[]> = {
 export async function allJobs({ monitor }: Life): Promise<Job[]> {
   const [jobs] = await monitor.ask([queryJobs]);
   return jobs;
-}
-
-/** Forget those streams that have ended: whether they did anything, the chains show. */
-export async function forgetStreams(life: Life, ids: readonly string[]): Promise<void> {
-  const ended = (await allJobs(life)).filter(
-    ({ id, type, status }) => type === 'stream' && status === 'concluded' && ids.includes(id),
-  );
-  await life.monitor.send(ended.map(({ id }) => commands.jobCommand('job-dismiss', id)));
 }
 
 /** As the port shows a job. */

@@ -2,10 +2,10 @@ import { statSync } from 'node:fs';
 import { z } from 'zod';
 import type { DomainDisk } from '../../catalog/model.ts';
 import type { Clock } from '../../engine/clock.ts';
-import { StepError } from '../../engine/step.ts';
 import type { Capture } from '../port.ts';
 import * as commands from './commands.ts';
 import type { QemuDomainConfig } from './domain-config.ts';
+import { streamsAreOver } from './ended-streams.ts';
 import { type BlockView, blockView, queryBlock, queryGraph, queryNodes } from './graph.ts';
 import { Monitor } from './monitor.ts';
 import type { MonitorPort } from './monitor-port.ts';
@@ -74,7 +74,7 @@ export const queryStatus: Query<{ status: string; running: boolean }> = {
   schema: z.object({ status: z.string(), running: z.boolean() }),
 };
 
-/** All images of the running domain. Throws StepError `stream-ending`. */
+/** All images of the running domain, as they are at one moment. Throws StepError `stream-ending`. */
 export async function viewBlocks(life: Life, signal?: AbortSignal): Promise<BlockView> {
   return (await viewWithStatus(life, signal)).view;
 }
@@ -112,72 +112,7 @@ async function viewWithStatus(
   return { view: life.seen, status };
 }
 
-const queryStreams: Query<{ id: string; type: string; status: string }[]> = {
-  command: 'query-jobs',
-  schema: z.array(z.object({ id: z.string(), type: z.string(), status: z.string() })),
-};
-
-/** A stream in one of these has its images yet. */
-const BEFORE_ITS_END = new Set(['created', 'running', 'paused', 'ready', 'standby', 'pending']);
-const OVER_MS = 5_000;
-
-/**
- * From the end of a stream until it is dismissed, its filter node stands there without an image, and QEMU
- * ends with SIGSEGV when it is asked for its named nodes (bdrv_refresh_filename; measured on 7.2 with
- * every such stream, named filter or not). So nobody asks then.
- */
-async function streamsAreOver(life: Life, signal: AbortSignal | undefined): Promise<void> {
-  const { monitor, jobsEndThemselves } = life;
-  const isInTheWay = ({ type, status }: { type: string; status: string }) =>
-    type === 'stream' && (jobsEndThemselves || !BEFORE_ITS_END.has(status));
-  let left = '';
-  const ask = async () => {
-    const [jobs] = await monitor.ask([queryStreams], signal);
-    left = jobs.find(isInTheWay)?.id ?? '';
-    return left === '' || undefined;
-  };
-  const what = 'waiting for the end of a block job';
-  const never = new AbortController().signal;
-  try {
-    await until(life, ask, { signal: signal ?? never, what, firstMs: 5, withinMs: OVER_MS });
-  } catch (error) {
-    if (!(error instanceof StepError) || error.code !== 'timeout') throw error;
-    const message = `the block job ${left} is not over, and QEMU could die of being asked for its images before it is`;
-    throw new StepError('stream-ending', message);
-  }
-}
-
 /** Whether the path is a block device, which QEMU opens by another driver than a file. */
 export function isBlockDevice(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isBlockDevice() ?? false;
-}
-
-const RAREST_MS = 250;
-
-/**
- * Asks again whenever the domain tells that something has happened, and ever more rarely without that,
- * until there is an answer. Throws StepError `aborted`, `timeout`.
- */
-export async function until<T>(
-  { clock, monitor }: Pick<Life, 'clock' | 'monitor'>,
-  ask: () => Promise<T | undefined>,
-  options: { signal: AbortSignal; withinMs?: number; firstMs?: number; what: string },
-): Promise<T> {
-  const { signal, withinMs = Number.POSITIVE_INFINITY, what } = options;
-  const endsMs = clock.monotonicMs() + withinMs;
-  for (let pauseMs = options.firstMs ?? 20; ; pauseMs = Math.min(pauseMs * 1.3, RAREST_MS)) {
-    const news = monitor.news();
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    checkAborted(signal, what);
-    if (clock.monotonicMs() >= endsMs) {
-      throw new StepError('timeout', `${what}: not within ${withinMs} ms`);
-    }
-    await news(pauseMs, signal);
-  }
-}
-
-/** Throws StepError `aborted`. */
-export function checkAborted(signal: AbortSignal, what: string): void {
-  if (signal.aborted) throw new StepError('aborted', `${what}: called off`);
 }

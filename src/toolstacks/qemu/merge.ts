@@ -3,19 +3,10 @@ import { StepError } from '../../engine/step.ts';
 import type { CallContext, DomainDeed, Merge } from '../port.ts';
 import * as commands from './commands.ts';
 import type { BlockView, ImageNode } from './graph.ts';
-import {
-  allJobs,
-  cancelJobs,
-  conclude,
-  finalize,
-  forgetStreams,
-  goOn,
-  type Job,
-  queryJobs,
-  untilJobs,
-} from './jobs.ts';
+import { allJobs, cancelJobs, conclude, finalize, goOn, untilJobs } from './jobs.ts';
 import { type Life, queryStatus, viewBlocks, viewForChange } from './life.ts';
 import { closeStale, headOf, same } from './overlays.ts';
+import { type Job, queryJobs } from './query-jobs.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 
@@ -152,9 +143,6 @@ async function begin(
   isDone: (view: BlockView, merge: Merge) => boolean,
   command: typeof commands.stream,
 ): Promise<string[]> {
-  const names = merges.map(({ job }) => job);
-  // An earlier life may have died with them at their end, and before that the images cannot be seen.
-  await forgetStreams(life, names);
   const view = await viewForChange(life);
   const jobs = await allJobs(life);
   const ids: string[] = [];

@@ -22,6 +22,7 @@ export function preview(life: QemuLife, deed: DomainDeed): readonly Command[] {
     case 'quiesce':
     case 'configureHeads':
     case 'tellSnapshot':
+    case 'takeRecord':
     case 'untellSnapshots':
     case 'moveRecords':
     case 'tellCurrent':

@@ -3,9 +3,10 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext, RunState } from '../port.ts';
 import * as commands from './commands.ts';
-import { type Life, queryStatus, takeImagesBack, until } from './life.ts';
+import { type Life, queryStatus, takeImagesBack } from './life.ts';
 import type { NotesContent } from './notes.ts';
 import type { Query } from './query.ts';
+import { until } from './until.ts';
 
 /** What is known of a migration; QEMU answers `{}` where there never was one. */
 export interface Migration {

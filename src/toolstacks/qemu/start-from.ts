@@ -5,10 +5,11 @@ import { argvOf } from '../../tools/process.ts';
 import type { CallContext, DomainDeed } from '../port.ts';
 import * as commands from './commands.ts';
 import { deviceDigest, nextDigest } from './device-digest.ts';
-import { type QemuLife, queryStatus, until } from './life.ts';
+import { type QemuLife, queryStatus } from './life.ts';
 import { queryMigrate, UNDER_WAY } from './run-state.ts';
 import { sourceUri } from './sink.ts';
 import { start, tail } from './start.ts';
+import { until } from './until.ts';
 
 /**
  * Start the domain with saved memory, and leave it standing still. Throws `other-devices` before

@@ -11,9 +11,10 @@ import { terminate } from '../../tools/process.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import type { CallContext, Overlay } from '../port.ts';
 import { type StartOptions, startArgv } from './argv.ts';
-import { isBlockDevice, type QemuLife, until, viewBlocks } from './life.ts';
+import { isBlockDevice, type QemuLife, viewBlocks } from './life.ts';
 import { same } from './overlays.ts';
 import { alive, processOfPidFile } from './process.ts';
+import { until } from './until.ts';
 
 /** How long QEMU may take from its start to its first answer. */
 const UP_MS = 30_000;

@@ -2,8 +2,9 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext } from '../port.ts';
 import * as commands from './commands.ts';
-import { type QemuLife, until } from './life.ts';
+import type { QemuLife } from './life.ts';
 import { alive } from './process.ts';
+import { until } from './until.ts';
 
 const GONE_MS = 60_000;
 

@@ -1,6 +1,7 @@
 import type { DomainDisk } from '../../catalog/model.ts';
 import type { Clock } from '../../engine/clock.ts';
 import type { Json } from '../../engine/json.ts';
+import { StepError } from '../../engine/step.ts';
 import type { CallContext, DomainDeed, Toolstack } from '../port.ts';
 import { freeze, frozen, thaw } from './agent.ts';
 import { beginCapture, prepareCapture } from './capture.ts';
@@ -56,6 +57,9 @@ export function qemuToolstack(config: QemuDomainConfig, options: QemuOptions): T
     liveTags: context =>
       whileOn(context, {}, async () => tagsOf(await viewBlocks(life, context.signal))),
     records: async () => [],
+    record: async () => {
+      throw noRecords(life.name);
+    },
     perform(deed, context) {
       if (deed.do !== 'snapshotDisks') life.settled = false;
       return within(context, () => perform(life, deed, context));
@@ -110,6 +114,8 @@ function perform(life: QemuLife, deed: DomainDeed, context: CallContext): Promis
     case 'moveRecords':
     case 'tellCurrent':
       return Promise.resolve({});
+    case 'takeRecord':
+      return Promise.reject(noRecords(life.name));
     case 'stop':
       return stop(life, context);
     case 'start':
@@ -118,3 +124,12 @@ function perform(life: QemuLife, deed: DomainDeed, context: CallContext): Promis
       return startFrom(life, deed, context);
   }
 }
+
+const noRecords = (name: string): StepError =>
+  new StepError(
+    'no-records',
+    `${name} is no domain of libvirt's: nobody but domsnap describes it`,
+    {
+      retryable: false,
+    },
+  );

@@ -1,6 +1,11 @@
 import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Snapshot, SnapshotDisk, Volume } from '../../../src/catalog/model.ts';
+import {
+  memoryFile,
+  type Snapshot,
+  type SnapshotDisk,
+  type Volume,
+} from '../../../src/catalog/model.ts';
 import { type CounterRecord, layout, parseArea } from '../../../src/lab/counter-record.ts';
 import { copyFromExt4 } from '../../../src/lab/ext4.ts';
 import type { Lab } from '../../../src/lab/guest.ts';
@@ -44,7 +49,10 @@ export async function prove(
   }
   const { memory } = snapshot;
   // What was published is the yardstick; the file itself is read from then on.
-  if (memory) contents.memory = before ? await sha256File(memory.path, tools.log) : memory.sha256;
+  const file = memoryFile(memory);
+  if (memory && file !== undefined) {
+    contents.memory = before ? await sha256File(file, tools.log) : memory.sha256;
+  }
   return { contents, counters, files };
 }
 
@@ -54,7 +62,8 @@ async function fingerprint(snapshot: Snapshot): Promise<string> {
   for (const { image } of heldDisks(snapshot)) {
     for (const { path } of await chainOf(image)) parts.push(await looks(path));
   }
-  if (snapshot.memory) parts.push(await looks(snapshot.memory.path));
+  const file = memoryFile(snapshot.memory);
+  if (file !== undefined) parts.push(await looks(file));
   return parts.join('\n');
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import type { Snapshot } from '../../../src/catalog/model.ts';
+import { memoryFile, type Snapshot } from '../../../src/catalog/model.ts';
 import { recover } from '../../../src/operations/recover.ts';
 import { freeContext } from '../../../src/operations/session.ts';
 import { Manifest, TRASH } from '../../../src/storages/trash.ts';
@@ -125,7 +125,7 @@ async function filesAreOwned(world: World): Promise<void> {
 export async function ownedFiles({ session }: World): Promise<ReadonlySet<string>> {
   const domain = session.catalog.domain(DOMAIN)!;
   const snapshots = session.catalog.snapshots(DOMAIN);
-  const owned = new Set<string>(snapshots.flatMap(({ memory }) => memory?.path ?? []));
+  const owned = new Set<string>(snapshots.flatMap(({ memory }) => memoryFile(memory) ?? []));
   const images = [
     ...domain.disks.map(({ head }) => head),
     ...snapshots.flatMap(snapshot => heldDisks(snapshot).map(({ image }) => image)),
