@@ -4,6 +4,7 @@ import type { Images, ImageView } from '../storages/port.ts';
 import type { DomainView, Toolstack } from '../toolstacks/port.ts';
 import { type OtherUse, otherUses } from './other-use.ts';
 import type { Refusal } from './refusal.ts';
+import { typed } from './typed.ts';
 import { chainOf, type ImageSources, walk } from './walk-images.ts';
 
 /** Everything that a plan is made of: the world as it was asked, once. Plans are pure from here on. */
@@ -128,6 +129,13 @@ export function commonRefusals({ domain, view, unreadable, holders, ...rest }: S
         'stale-head',
         `${device} of ${domain.name} writes to ${writesTo ?? 'no image'}, but is recorded on ${head.path}`,
         `'domsnap doctor ${domain.name}' says which of the two is right, and what to do`,
+      );
+    }
+    if (live?.strayed && writesTo === head.path) {
+      say(
+        'strayed-head',
+        `${device} of ${domain.name} writes to ${writesTo}, and what looks after its QEMU has not heard of that`,
+        `${typed('domain', 'stop', domain.name)} and ${typed('domain', 'start', domain.name)} tell it anew`,
       );
     }
     const next = view.configured.find(disk => disk.device === device)?.head.path;

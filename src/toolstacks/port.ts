@@ -24,6 +24,11 @@ export type RunState = 'off' | 'running' | 'paused' | 'other';
 /** A disk as the toolstack itself sees it now, head first. It ranks above the catalog. */
 export interface LiveDisk {
   readonly device: string;
+  /**
+   * QEMU writes to the head, and whoever looks after QEMU has not heard of it, and cannot work with it:
+   * it died as it was being taken. Such a head is to be taken back.
+   */
+  readonly strayed?: true;
   readonly chain: readonly Volume[];
 }
 

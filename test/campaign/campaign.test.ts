@@ -24,12 +24,15 @@ const TOOLSTACK = process.env.DOMSNAP_CAMPAIGN_TOOLSTACK === 'libvirt' ? 'libvir
 /** A world grows slow with its guest's age. */
 const ROUNDS_OF_A_WORLD = 40;
 /** The others are kills; libvirt has only these so far. */
-const SHARE_OF_FAULTS = TOOLSTACK === 'libvirt' ? 0 : 0.22;
+const SHARE_OF_FAULTS = TOOLSTACK === 'libvirt' || process.env.DOMSNAP_CAMPAIGN_VICTIM ? 0 : 0.22;
 const MINUTES = 60_000;
 
+/** Only cases, and only victims, whose names contain these. */
+const { DOMSNAP_CAMPAIGN_CASE: CASE = '', DOMSNAP_CAMPAIGN_VICTIM: VICTIM = '' } = process.env;
 /** Who can be killed. */
-const KILLED: readonly Victim[] =
-  TOOLSTACK === 'libvirt' ? [...VICTIMS, ...VICTIMS_OF_LIBVIRT] : VICTIMS;
+const EVERYBODY = TOOLSTACK === 'libvirt' ? [...VICTIMS, ...VICTIMS_OF_LIBVIRT] : VICTIMS;
+const KILLED: readonly Victim[] = EVERYBODY.filter(one => one.includes(VICTIM));
+const CHOSEN = ERRANDS.filter(errand => errand.case.includes(CASE));
 
 const STORAGES: readonly Storage[] = [OVERLAY, INTERNAL, MIXED];
 
@@ -95,8 +98,8 @@ function tell(rounds: readonly Round[], violations: readonly Violation[], minute
 
 /** Some rounds of a running domain, then some of one that is off: a boot takes longer than a round. */
 function errandsOf(round: number): readonly Errand[] {
-  const { before } = new Chance(SEED * 1_000_003 - Math.floor(round / 8)).of(ERRANDS);
-  return ERRANDS.filter(errand => errand.before === before);
+  const { before } = new Chance(SEED * 1_000_003 - Math.floor(round / 8)).of(CHOSEN);
+  return CHOSEN.filter(errand => errand.before === before);
 }
 
 const storageOf = (round: number): Storage =>

@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
-// `npm run campaign -- --rounds N --seed S [--first ROUND] [--toolstack libvirt]`: the campaign at any length.
+// `npm run campaign -- --rounds N --seed S [--first ROUND] [--toolstack libvirt] [--case TEXT] [--victim TEXT]`:
+// the campaign at any length; the last two leave out what has not the text in its name.
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '100' },
     seed: { type: 'string', default: '1' },
     first: { type: 'string', default: '0' },
     toolstack: { type: 'string', default: 'qemu' },
+    case: { type: 'string', default: '' },
+    victim: { type: 'string', default: '' },
   },
 });
 for (const option of ['rounds', 'seed', 'first'] as const) {
@@ -38,6 +41,8 @@ const { status } = spawnSync('node_modules/.bin/vitest', argv, {
     DOMSNAP_CAMPAIGN_SEED: values.seed,
     DOMSNAP_CAMPAIGN_FIRST: values.first,
     DOMSNAP_CAMPAIGN_TOOLSTACK: values.toolstack,
+    DOMSNAP_CAMPAIGN_CASE: values.case,
+    DOMSNAP_CAMPAIGN_VICTIM: values.victim,
   },
 });
 process.exit(status ?? 1);

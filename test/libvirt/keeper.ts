@@ -71,7 +71,7 @@ function openedTo(xml: string, root: string, folder: string): string {
 
 /**
  * I1: libvirt says of the guest what QEMU says. I4: it names the same heads, for now and for the next
- * start. I6: it has no job, and nothing of domsnap's still reads memory.
+ * start. I5: it has records of the same snapshots. I6: it has no job, and nothing of domsnap's still reads memory.
  */
 async function agrees(daemon: TestLibvirtd, world: World): Promise<void> {
   const disks = world.session.catalog.domain(DOMAIN)?.disks ?? [];
@@ -87,6 +87,11 @@ async function agrees(daemon: TestLibvirtd, world: World): Promise<void> {
       expect(job ?? '', `I6: libvirt's job of ${device}`).not.toMatch(/\d+ %/);
     }
   }
+  const listed = (await daemon.virsh('snapshot-list', DOMAIN, '--name'))
+    .split('\n')
+    .filter(Boolean);
+  const names = world.session.catalog.snapshots(DOMAIN).map(({ name }) => name);
+  expect(listed.sort(), "I5: libvirt's records").toEqual(names.sort());
   await statesAgree(daemon, world);
   await sinksAreGone(heads.map(path => dirname(path)));
 }

@@ -5,6 +5,7 @@ import * as commands from '../qemu/commands.ts';
 import { viewForChange } from '../qemu/life.ts';
 import { headOf, same } from '../qemu/overlays.ts';
 import type { LibvirtLife } from './life.ts';
+import { liveDisks } from './strays.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 
@@ -25,6 +26,10 @@ export async function snapshotDisks(
   if (waiting.length > 0 && waiting.length < external.length) {
     const message = `${external.length - waiting.length} of ${external.length} disks show the snapshot already: somebody else changes them`;
     throw new StepError('half-done', message, { retryable: false });
+  }
+  if (waiting.length === 0 && (await liveDisks(life, { signal })).some(({ strayed }) => strayed)) {
+    const message = 'QEMU writes to the overlays, and libvirt has not heard of them';
+    throw new StepError('strayed', message, { retryable: false });
   }
   life.seen = undefined;
   if (untagged.length > 0) {

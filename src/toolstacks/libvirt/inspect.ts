@@ -2,8 +2,6 @@ import { z } from 'zod';
 import type { DomainDisk } from '../../catalog/model.ts';
 import type { CallContext, DomainView, RunState } from '../port.ts';
 import { noCaptures, probeCaptures } from '../qemu/captures.ts';
-import { liveDisksOf } from '../qemu/graph.ts';
-import { viewBlocks } from '../qemu/life.ts';
 import type { Query } from '../qemu/query.ts';
 import { runStateOf as runStateByMonitor } from '../qemu/run-state.ts';
 import { agentView } from './agent.ts';
@@ -13,6 +11,7 @@ import type { Description } from './domain-xml.ts';
 import type { LibvirtLife } from './life.ts';
 import { jobs } from './merges.ts';
 import { qemuOf } from './passthrough.ts';
+import { liveDisks } from './strays.ts';
 
 const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | undefined }> = {
   command: 'query-memory-size-summary',
@@ -47,11 +46,10 @@ export async function inspect(
   }
   const now = await libvirt.describe('now');
   const [memory] = await monitor.ask([queryMemory], context.signal);
-  const view = await viewBlocks(life, context.signal);
   return {
     runState,
     rawState,
-    disks: liveDisksOf(view),
+    disks: await liveDisks(life, context),
     strangeDisks: strangersOf(now, life.devices),
     configured: await configured(life),
     pulls: 'head',

@@ -26,6 +26,8 @@ export function libvirtLife(
       return options.heads().map(({ device }) => device);
     },
     idOf: device => life.aliases.get(device) ?? device,
+    // libvirt: src/qemu/qemu_block.c; `libvirt-3-format` over `libvirt-3-storage`.
+    ownsNode: name => /^libvirt-\d+-(format|storage)$/.test(name),
     clock: options.clock,
     heads: options.heads,
     monitor: new PassthroughMonitor(libvirt),

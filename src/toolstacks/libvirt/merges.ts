@@ -6,10 +6,12 @@ import * as commands from '../qemu/commands.ts';
 import { type BlockView, findDevice, type ImageNode, queryBlock } from '../qemu/graph.ts';
 import { blockJobOf } from '../qemu/jobs.ts';
 import { queryStatus, viewBlocks, viewForChange } from '../qemu/life.ts';
-import { same } from '../qemu/overlays.ts';
+import * as qemu from '../qemu/merge.ts';
+import { closeStale, same } from '../qemu/overlays.ts';
 import { type Job, queryJobs } from '../qemu/query-jobs.ts';
 import { until } from '../qemu/until.ts';
 import type { LibvirtLife } from './life.ts';
+import { areOfQemu, areStrays } from './strays.ts';
 
 // Libvirt has one block job a disk, gives it a name of its own, and sees to its end itself. Which of them
 // are domsnap's, domsnap remembers; whether one has come to its end, the chain shows.
@@ -46,15 +48,18 @@ export async function mergeUp(
       await life.libvirt.verb('blockpull', merge.device, ...base);
     });
   }
+  await closeStale(life);
   return { merged: merges.length };
 }
 
 /** Write tops down into bases; heads only until they and their bases hold the same. */
 export async function mergeDown(
   life: LibvirtLife,
-  { merges }: Of<'mergeDown'>,
+  deed: Of<'mergeDown'>,
   context: CallContext,
 ): Promise<Json> {
+  const { merges } = deed;
+  if (await areStrays(life, merges)) return await qemu.mergeDown(life, deed, context);
   const view = await viewBlocks(life);
   const isHead = (merge: Merge) => indexOf(chainOf(view, merge), merge.top) === 0;
   const commit = (merge: Merge, ...how: readonly string[]) => {
@@ -114,9 +119,11 @@ async function headNodes(life: LibvirtLife, merges: readonly Merge[]): Promise<s
 /** Let the heads among the tops go over to their bases. The guest waits for this. */
 export async function pivotMerges(
   life: LibvirtLife,
-  { merges }: Of<'pivotMerges'>,
+  deed: Of<'pivotMerges'>,
   context: CallContext,
 ): Promise<Json> {
+  const { merges } = deed;
+  if (await areOfQemu(life, merges)) return await qemu.pivotMerges(life, deed, context);
   const view = await viewBlocks(life);
   const waiting = merges.filter(merge => !hasMoved(view, merge));
   const [{ running }] = await life.monitor.ask([queryStatus]);
@@ -140,9 +147,16 @@ export async function pivotMerges(
   return { pivoted: waiting.length };
 }
 
-/** Forget the jobs of heads that have gone over; libvirt has closed the images that they left. */
-export async function closeMerges(life: LibvirtLife, { merges }: Of<'closeMerges'>): Promise<Json> {
+/** Forget the jobs of heads that have gone over, and close what a libvirt that died had left open. */
+export async function closeMerges(
+  life: LibvirtLife,
+  deed: Of<'closeMerges'>,
+  context: CallContext,
+): Promise<Json> {
+  const { merges } = deed;
+  if (await areOfQemu(life, merges)) return await qemu.closeMerges(life, deed, context);
   await settle(life, merges, hasMoved, ({ base }) => base?.path);
+  await closeStale(life);
   return { closed: merges.length };
 }
 

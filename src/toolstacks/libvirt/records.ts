@@ -111,7 +111,7 @@ async function ifAccepted(work: () => Promise<void>): Promise<Json> {
     await work();
     return { told: true };
   } catch (error) {
-    if (!(error instanceof StepError) || error.code !== 'refused') throw error;
+    if (!(error instanceof StepError) || error.code !== 'refused' || error.retryable) throw error;
     return { told: false, why: error.message };
   }
 }

@@ -5,9 +5,8 @@ import type { CallContext, DomainDeed, Toolstack } from '../port.ts';
 import { beginCapture, prepareCapture } from '../qemu/capture.ts';
 import { cancelCapture, finishCapture } from '../qemu/capture-end.ts';
 import { asStep } from '../qemu/errors.ts';
-import { liveDisksOf } from '../qemu/graph.ts';
 import { viewBlocks } from '../qemu/life.ts';
-import { dropTags, quiesce, tagsOf } from '../qemu/overlays.ts';
+import { detachVolumes, dropTags, quiesce, tagsOf } from '../qemu/overlays.ts';
 import { orOff } from '../qemu/run-state.ts';
 import { freeze, frozen, thaw } from './agent.ts';
 import { snapshotDisks } from './disks.ts';
@@ -27,6 +26,7 @@ import {
   untellSnapshots,
 } from './records.ts';
 import { pause, resume } from './run-state.ts';
+import { liveDisks } from './strays.ts';
 
 /** What a toolstack needs beside what it knows of its domain. */
 export interface LibvirtOptions {
@@ -52,8 +52,7 @@ export function libvirtToolstack(config: LibvirtDomainConfig, options: LibvirtOp
   return {
     inspect: (context, ask) => within(context, () => inspect(life, context, ask?.agent ?? true)),
     runState: context => within(context, async () => (await runStateOf(life, context)).runState),
-    liveDisks: context =>
-      whileOn(context, [], async () => liveDisksOf(await viewBlocks(life, context.signal))),
+    liveDisks: context => whileOn(context, [], () => liveDisks(life, context)),
     frozen: context => within(context, () => frozen(life)),
     jobs: context => whileOn(context, [], () => jobs(life)),
     liveTags: context =>
@@ -84,8 +83,9 @@ function perform(life: LibvirtLife, deed: DomainDeed, context: CallContext): Pro
     // Libvirt opens overlays itself, when it takes the snapshot.
     case 'attachOverlays':
       return Promise.resolve({ attached: 0 });
+    // What it has opened and not used, because it died in between, stays open in QEMU.
     case 'detachVolumes':
-      return Promise.resolve({ detached: 0 });
+      return detachVolumes(life, deed, context);
     case 'freeze':
       return freeze(life, context);
     case 'thaw':
@@ -115,7 +115,7 @@ function perform(life: LibvirtLife, deed: DomainDeed, context: CallContext): Pro
     case 'pivotMerges':
       return pivotMerges(life, deed, context);
     case 'closeMerges':
-      return closeMerges(life, deed);
+      return closeMerges(life, deed, context);
     case 'cancelMerges':
       return cancelMerges(life, deed, context);
     case 'configureHeads':

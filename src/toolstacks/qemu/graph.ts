@@ -112,7 +112,9 @@ export function blockView(
     return [imageOf(name), ...chain(below)];
   };
   const known = new Set(devices.map(device => findDevice(blocks, idOf(device))));
-  const named = nodes.filter(({ drv }) => !FILTERS.has(drv) && !PROTOCOLS.has(drv));
+  const named = nodes.filter(
+    ({ drv, 'node-name': name }) => !FILTERS.has(drv) && (!PROTOCOLS.has(drv) || !used.has(name)),
+  );
   return {
     chains: Object.fromEntries(
       devices.map(device => [

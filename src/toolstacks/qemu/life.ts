@@ -9,6 +9,7 @@ import { streamsAreOver } from './ended-streams.ts';
 import { type BlockView, blockView, queryBlock, queryGraph, queryNodes } from './graph.ts';
 import { Monitor } from './monitor.ts';
 import type { MonitorPort } from './monitor-port.ts';
+import { isOwnNode } from './node-names.ts';
 import { Notes } from './notes.ts';
 import { folderOf } from './process.ts';
 import type { Query } from './query.ts';
@@ -20,6 +21,8 @@ export interface Life {
   readonly devices: readonly string[];
   /** What QEMU calls a device. */
   readonly idOf: (device: string) => string;
+  /** Whether a block node was named by whoever opens this domain's images. */
+  readonly ownsNode: (name: string) => boolean;
   readonly clock: Clock;
   readonly heads: () => readonly DomainDisk[];
   readonly monitor: MonitorPort;
@@ -47,11 +50,13 @@ export function lifeOf(
   options: { home: string; clock: Clock; heads: () => readonly DomainDisk[] },
 ): QemuLife {
   const notes = new Notes(options.home, config.name);
+  const devices = config.disks.map(({ device }) => device);
   return {
     config,
     name: config.name,
-    devices: config.disks.map(({ device }) => device),
+    devices,
     idOf: device => device,
+    ownsNode: name => isOwnNode(name, devices),
     clock: options.clock,
     heads: options.heads,
     monitor: new Monitor(config, notes.path('pid')),

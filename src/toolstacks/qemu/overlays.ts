@@ -5,7 +5,6 @@ import type { CallContext, DomainDeed, Overlay } from '../port.ts';
 import * as commands from './commands.ts';
 import { type BlockView, findDevice, type ImageNode, queryBlock } from './graph.ts';
 import { isBlockDevice, type Life, queryStatus, viewBlocks, viewForChange } from './life.ts';
-import { isOwnNode } from './node-names.ts';
 
 type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 
@@ -32,15 +31,21 @@ export async function detachVolumes(
   { volumes }: Of<'detachVolumes'>,
   { signal }: CallContext,
 ): Promise<Json> {
-  const { images } = await viewBlocks(life, signal);
-  const open = images.filter(({ volume }) => volumes.some(({ path }) => same(path, volume.path)));
-  const [inUse] = open.filter(({ used }) => used);
-  if (inUse) {
-    const message = `${inUse.volume.path} is in use by the domain and is not closed`;
-    throw new StepError('in-use', message, { retryable: false });
+  for (let detached = 0; ; detached += 1) {
+    const { images } = await viewBlocks(life, signal);
+    const open = images.filter(({ volume }) => volumes.some(({ path }) => same(path, volume.path)));
+    const [inUse] = open.filter(({ used }) => used);
+    if (inUse) {
+      const message = `${inUse.volume.path} is in use by the domain and is not closed`;
+      throw new StepError('in-use', message, { retryable: false });
+    }
+    if (open.length === 0) return { detached };
+    // Below an image there may be a node of its own for its file.
+    await life.monitor.send(
+      open.map(({ name }) => commands.detach(name)),
+      signal,
+    );
   }
-  for (const { name } of open) await life.monitor.send([commands.detach(name)], signal);
-  return { detached: open.length };
 }
 
 /**
@@ -115,14 +120,14 @@ export function tagsOf({ chains }: BlockView): Record<string, readonly string[]>
 }
 
 /**
- * Close the images of domsnap's own naming that nothing uses any more: QEMU keeps what it was told to
- * open, and with it the lock. Nothing of another's is touched.
+ * Close the images that nothing uses any more, and that were opened for a disk: QEMU keeps what it was
+ * told to open, and with it the lock. Nothing of another's is touched.
  */
 export async function closeStale(life: Life, seen?: BlockView): Promise<void> {
-  const { monitor, devices } = life;
+  const { monitor, ownsNode } = life;
   for (let view = seen; ; view = undefined) {
     const { images } = view ?? (await viewBlocks(life));
-    const stale = images.filter(({ name, used }) => !used && isOwnNode(name, devices));
+    const stale = images.filter(({ name, used }) => !used && ownsNode(name));
     if (stale.length === 0) return;
     await monitor.send(stale.map(({ name }) => commands.detach(name)));
     // What a stale one stood on may be stale as well.
