@@ -77,7 +77,9 @@ async function agrees(daemon: TestLibvirtd, world: World): Promise<void> {
     .split('\n')
     .filter(Boolean);
   const names = world.session.catalog.snapshots(DOMAIN).map(({ name }) => name);
-  expect(listed.sort(), "I5: libvirt's records").toEqual(names.sort());
+  expect(listed.sort(), `I5: libvirt's records are of ${listed}, not ${names}`).toEqual(
+    names.sort(),
+  );
   await statesAgree(daemon, world);
   await sinksAreGone(heads.map(path => dirname(path)));
 }
