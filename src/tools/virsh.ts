@@ -199,13 +199,16 @@ const what = (words: readonly string[]): string => `virsh ${words[0] ?? ''}`;
 const NEWS = /^error: (Disconnected from .*|Reconnected to the hypervisor)\n/gm;
 /** The daemon was not there to be given the call. */
 const UNREACHABLE = /^error: failed to (re)?connect to the hypervisor/im;
+/** It was gone by the time it was asked which domain is meant, before anything is done to it. */
+const lookedUpInVain = (errors: string): boolean =>
+  /^error: failed to get domain/m.test(errors) && !/no domain with matching/i.test(errors);
 /** It was given the call, and its answer did not come. */
 const LOST =
   /^error: (Cannot (recv|write)|End of file|client socket is closed|internal error: client)/m;
 
 function failed(words: readonly string[], errors: string, hasNews: boolean): ToolError {
   const message = `${what(words)}: ${saidIn(errors) || 'it failed, and did not say why'}`;
-  if (UNREACHABLE.test(errors)) return unreachable(words, message);
+  if (UNREACHABLE.test(errors) || lookedUpInVain(errors)) return unreachable(words, message);
   const lost = hasNews || LOST.test(errors);
   return new ToolError('exec', lost ? 'closed' : 'failed', message, { argv: words });
 }

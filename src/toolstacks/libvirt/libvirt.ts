@@ -107,7 +107,6 @@ export function refusedBy(error: ToolError): StepError {
   if (code === 'timeout' || code === 'aborted') return make(code, true);
   if (code === 'refused' && !detail.unreachable) return make('refused', false);
   if (code !== 'failed') return make('no-libvirt', true);
-  // `failed to get domain` alone is also said where the connection is lost.
   if (/Domain not found|no domain with matching/i.test(message)) {
     return make('no-domain', false);
   }

@@ -160,7 +160,7 @@ export async function closeMerges(
   return { closed: merges.length };
 }
 
-/** Call merges off; those that have come to their end are only forgotten. */
+/** Call merges off; those that have come to their end are forgotten, and what they left open is closed. */
 export async function cancelMerges(
   life: LibvirtLife,
   { jobs: names }: Of<'cancelMerges'>,
@@ -174,6 +174,7 @@ export async function cancelMerges(
   });
   await cancel(life, wanted);
   await untilGone(life, wanted, context);
+  await closeStale(life);
   forget(life, names);
   return { cancelled: wanted.map(({ job }) => job.id) };
 }
