@@ -76,8 +76,11 @@ describe('G. devices, firmware, saved memory', () => {
     const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
       name => name.endsWith('.ts') && !name.startsWith('bench/'),
     );
+    // The same word is a verb of virsh's, which only ever forgets a record there.
+    const records = /'snapshot-delete', \w+, '--metadata'/g;
     expect(files.length).toBeGreaterThan(100);
-    const guilty = files.filter(name => forbidden.test(readFileSync(join(src, name), 'utf8')));
+    const text = (name: string) => readFileSync(join(src, name), 'utf8').replaceAll(records, '');
+    const guilty = files.filter(name => forbidden.test(text(name)));
     expect(guilty).toEqual([]);
   });
 

@@ -74,13 +74,13 @@ describe('a virsh that stays', () => {
     await expect(call).rejects.toMatchObject({ code: 'aborted' });
   });
 
-  test('a libvirt that is not there is a connection that is closed', async () => {
+  test('a libvirt that is not there has heard nothing', async () => {
     const nobody = new Virsh({
       connect: 'qemu+unix:///system?socket=/nowhere/libvirt-sock',
       log: () => {},
     });
     await expect(nobody.call(['list'], {})).rejects.toMatchObject({
-      code: 'closed',
+      code: 'refused',
       message: expect.stringContaining('failed to connect'),
     });
     nobody.close();
