@@ -30,7 +30,7 @@ export interface StepSpec<Input, Output> {
   probe(input: Input, context: EffectContext): Promise<Probe<Output>>;
   act(input: Input, context: EffectContext): Promise<ActedOn<Output>>;
   /** The commands of the deeds that `act` would do where nothing goes wrong. */
-  preview?(input: Input): readonly Command[];
+  preview?(input: Input): readonly Command[] | null;
 }
 
 /** An effect's output with typed catalog changes. */

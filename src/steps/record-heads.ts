@@ -13,7 +13,11 @@ export const recordHeads = ({ catalog, toolstack }: Host) =>
       const heads = headsChange(catalog, input.domain, headsAfter(input));
       return { output: {}, changes: [heads, ...imagesAfter(catalog, input)] };
     },
-    preview: input => toolstack.preview(configuration(input)),
+    // It records in any case.
+    preview(input) {
+      const commands = toolstack.preview(configuration(input));
+      return commands.length > 0 ? commands : null;
+    },
   });
 
 const configuration = (input: CaseInput) => ({

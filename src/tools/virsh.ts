@@ -56,7 +56,7 @@ export class Virsh {
 
   /** Make one call; answers what virsh says. */
   call(words: readonly string[], limits: Limits): Promise<string> {
-    const mine = this.#last.then(() => this.#call(words, limits));
+    const mine = this.#last.then(() => this.#surely(words, limits));
     this.#last = mine.catch(() => undefined);
     return mine;
   }
@@ -83,6 +83,19 @@ export class Virsh {
     child?.stdout?.destroy();
     child?.stderr?.destroy();
     child?.kill('SIGKILL');
+  }
+
+  /** A domain that cannot be looked up is unknown, or its daemon is gone: the list of all tells which. */
+  async #surely(words: readonly string[], limits: Limits): Promise<string> {
+    try {
+      return await this.#call(words, limits);
+    } catch (error) {
+      if (!(error instanceof ToolError) || error.detail.lookedUp !== true) throw error;
+      const all = await this.#call(['list', '--all', '--uuid', '--name'], limits).catch(() => null);
+      if (all === null || all.includes(words[1] ?? '')) throw error;
+      const message = `${error.message}: Domain not found`;
+      throw new ToolError('exec', 'failed', message, { argv: words }, error);
+    }
   }
 
   async #call(words: readonly string[], { deadlineMs, signal }: Limits): Promise<string> {
@@ -208,7 +221,14 @@ const LOST =
 
 function failed(words: readonly string[], errors: string, hasNews: boolean): ToolError {
   const message = `${what(words)}: ${saidIn(errors) || 'it failed, and did not say why'}`;
-  if (UNREACHABLE.test(errors) || lookedUpInVain(errors)) return unreachable(words, message);
+  if (UNREACHABLE.test(errors)) return unreachable(words, message);
+  if (lookedUpInVain(errors)) {
+    return new ToolError('exec', 'refused', message, {
+      argv: words,
+      unreachable: true,
+      lookedUp: true,
+    });
+  }
   const lost = hasNews || LOST.test(errors);
   return new ToolError('exec', lost ? 'closed' : 'failed', message, { argv: words });
 }
