@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Domain } from '../catalog/model.ts';
 import {
@@ -8,7 +7,7 @@ import {
   stopDomain,
   viewDomain,
 } from '../operations/domains.ts';
-import type { Session, Waiting } from '../operations/session.ts';
+import type { Session } from '../operations/session.ts';
 import { toRefusal } from '../operations/to-refusal.ts';
 import { misused } from '../plan/refusal.ts';
 import { typed } from '../plan/typed.ts';
@@ -21,6 +20,8 @@ import { columns } from './format.ts';
 import type { Invocation } from './invocation.ts';
 import { withReading, withSession } from './open-home.ts';
 import { json, out, stylist } from './output.ts';
+import { readInput } from './read-input.ts';
+import { waitingOf } from './waiting.ts';
 
 /** The options of the commands that wait for a domain. */
 export interface DomainOptions {
@@ -47,7 +48,10 @@ export function domainAdd(call: Invocation, options: AddOptions): Promise<Exit> 
 }
 
 async function addFile(call: Invocation, file: string): Promise<Exit> {
-  const config = parseDomainFile(await textOf(file), dirname(resolve(file)));
+  const config = parseDomainFile(
+    await readInput(file, 'bad-domain-file', `the domain file ${file}`),
+    dirname(resolve(file)),
+  );
   return withSession(call, async session => {
     const disks = config.disks.map(({ device, path, format }) => ({
       device,
@@ -135,7 +139,7 @@ export function domainShow(call: Invocation, name: string): Promise<Exit> {
 export function domainStart(call: Invocation, name: string, options: DomainOptions): Promise<Exit> {
   return withSession(call, async session => {
     const paused = options.paused === true;
-    const view = await startDomain(session, name, { ...waiting(options), paused });
+    const view = await startDomain(session, name, { ...waitingOf(options.wait), paused });
     tellState(call, name, view);
     return EXIT.done;
   });
@@ -144,7 +148,7 @@ export function domainStart(call: Invocation, name: string, options: DomainOptio
 /** `domsnap domain stop`. */
 export function domainStop(call: Invocation, name: string, options: DomainOptions): Promise<Exit> {
   return withSession(call, async session => {
-    await stopDomain(session, name, waiting(options));
+    await stopDomain(session, name, waitingOf(options.wait));
     tellState(call, name, { runState: 'off', rawState: 'off' });
     return EXIT.done;
   });
@@ -196,18 +200,6 @@ function removedText(name: string, heads: readonly HeadLeft[]): string {
       ? ['  → write these paths and formats into its domain file before it is used again']
       : []),
   ].join('\n');
-}
-
-const waiting = ({ wait }: DomainOptions): Waiting =>
-  wait === undefined ? {} : { waitMs: wait === true ? Infinity : wait * 1000 };
-
-async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw misused('bad-domain-file', `the domain file ${file} cannot be read: ${why}`);
-  }
 }
 
 /** One domain that does not answer must not hide the others. */

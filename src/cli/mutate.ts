@@ -10,6 +10,7 @@ import { json } from './output.ts';
 import { jsonProgress, type Progress, peopleProgress } from './progress.ts';
 import { resultOf, tellResult } from './result.ts';
 import { type Interrupts, interrupts } from './signals.ts';
+import { waitingOf } from './waiting.ts';
 import { type Watch, watch } from './watch.ts';
 
 /** Options of every command that changes a domain. */
@@ -60,7 +61,7 @@ export async function watched(
   const signals: Interrupts = interrupts(() => seen, progress.sink);
   const { observer, close } = await logged(call, session, seen.observer);
   const run: RunOptions = {
-    ...(wait === undefined ? {} : { waitMs: wait === true ? Infinity : wait * 1000 }),
+    ...waitingOf(wait),
     signal: signals.abort,
     abort: signals.abort,
     park: signals.park,

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { exportRecord, importRecord } from '../operations/records.ts';
-import { misused } from '../plan/refusal.ts';
 import { typed } from '../plan/typed.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { withReading, withSession } from './open-home.ts';
 import { json, out } from './output.ts';
+import { readInput } from './read-input.ts';
+import { waitingOf } from './waiting.ts';
 
 /** `domsnap export`: a snapshot as libvirt describes one. */
 export function exportSnapshot(call: Invocation, domain: string, name: string): Promise<Exit> {
@@ -25,21 +25,12 @@ export function importSnapshot(
   { wait }: { readonly wait?: number | true | undefined },
 ): Promise<Exit> {
   return withSession(call, async session => {
-    const waiting = wait === undefined ? {} : { waitMs: wait === true ? Infinity : wait * 1000 };
-    const made = await importRecord(session, domain, await textOf(file), waiting);
+    const text = await readInput(file === '-' ? '/dev/stdin' : file, 'bad-record', file);
+    const made = await importRecord(session, domain, text, waitingOf(wait));
     const names = made.map(({ name }) => name);
     if (call.json) json({ ok: true, domain, snapshots: names });
     else if (names.length === 0) out(`${domain} had that snapshot already; its record is taken up`);
     else out(`${domain} has ${names.join(', ')}; ${typed('list', domain)} shows where`);
     return EXIT.done;
   });
-}
-
-async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw misused('bad-record', `${file} cannot be read: ${why}`);
-  }
 }

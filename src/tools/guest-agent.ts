@@ -9,10 +9,14 @@ import { ToolError } from './tool-error.ts';
 
 // The agent runs inside the guest: whatever it answers is bounded here. 1000 filesystems
 // are more than any guest has.
-const count = z.number().int().min(0).max(1000);
-const status = z.enum(['thawed', 'frozen']);
+
+/** How many file systems were frozen or thawed. */
+export const fileSystemCount = z.number().int().min(0).max(1000);
+/** The answer to `guest-fsfreeze-status`. */
+export const freezeStatus = z.enum(['thawed', 'frozen']);
 const shortText = z.string().transform(text => printable(text, 100));
-const agentInfo = z.lazy(() =>
+/** The answer to `guest-info`, as far as it is of use; every text of it may be shown. */
+export const guestInfo = z.lazy(() =>
   z.object({
     version: shortText,
     supported_commands: z.array(z.object({ name: shortText, enabled: z.boolean() })).max(1000),
@@ -97,14 +101,14 @@ function agentOver(connection: AgentConnection, log: CallSink, deadlineMs: numbe
     ping: async limits => {
       await execute(z.object({}), 'guest-ping', undefined, limits);
     },
-    fsfreezeStatus: limits => execute(status, 'guest-fsfreeze-status', undefined, limits),
+    fsfreezeStatus: limits => execute(freezeStatus, 'guest-fsfreeze-status', undefined, limits),
     freeze: (mountpoints, limits) =>
       mountpoints
-        ? execute(count, 'guest-fsfreeze-freeze-list', { mountpoints }, limits)
-        : execute(count, 'guest-fsfreeze-freeze', undefined, limits),
-    thaw: limits => execute(count, 'guest-fsfreeze-thaw', undefined, limits),
+        ? execute(fileSystemCount, 'guest-fsfreeze-freeze-list', { mountpoints }, limits)
+        : execute(fileSystemCount, 'guest-fsfreeze-freeze', undefined, limits),
+    thaw: limits => execute(fileSystemCount, 'guest-fsfreeze-thaw', undefined, limits),
     info: async limits => {
-      const info = await execute(agentInfo, 'guest-info', undefined, limits);
+      const info = await execute(guestInfo, 'guest-info', undefined, limits);
       const enabled = info.supported_commands.filter(command => command.enabled);
       return { version: info.version, enabledCommands: enabled.map(command => command.name) };
     },

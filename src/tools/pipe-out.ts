@@ -4,6 +4,7 @@ import { type CallSink, startCall } from './call-log.ts';
 import { armDeadline, type Limits } from './deadline.ts';
 import { printable } from './printable.ts';
 import type { Argv } from './run.ts';
+import { shellWord } from './shell-word.ts';
 import { ToolError } from './tool-error.ts';
 
 /** The number under which the program that passes a pipe on has its writing end. */
@@ -80,9 +81,6 @@ export async function pipeOut(
 function scriptOf({ script, args }: { readonly script: string; readonly args: readonly string[] }) {
   return [
     `{ "$@" ${PIPE_FD}>&1 >&2 3>&- 4>&- </dev/null; echo $? >&4; } |`,
-    `{ exec 4>&- 2>/dev/null; set -- ${args.map(quoted).join(' ')}; ${script}; }`,
+    `{ exec 4>&- 2>/dev/null; set -- ${args.map(shellWord).join(' ')}; ${script}; }`,
   ].join(' ');
 }
-
-/** A word that /bin/sh takes as it is: within single quotes only a single quote is special. */
-export const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { z } from 'zod';
+import { libvirtXml } from '../../src/lab/libvirt-xml.ts';
 import { addDomain } from '../../src/operations/domains.ts';
 import { ToolError } from '../../src/tools/tool-error.ts';
 import { discoverDomain } from '../../src/toolstacks/libvirt/discover.ts';
@@ -11,7 +12,6 @@ import { qemuOf } from '../../src/toolstacks/libvirt/passthrough.ts';
 import { behindItsBack, DOMAIN, type Keeper, type World } from '../lab/cases/harness.ts';
 import { pidsWhose } from '../processes.ts';
 import { type QemuUser, TestLibvirtd } from './daemon.ts';
-import { labDomainXml } from './domain-xml.ts';
 
 const MEMORY_MB = 128;
 
@@ -50,7 +50,7 @@ export async function libvirtKeeper(root: string, user: QemuUser = 'root'): Prom
 
 async function define(daemon: TestLibvirtd, { root, lab }: World, user: QemuUser): Promise<string> {
   const path = join(root, 'domain.xml');
-  const xml = labDomainXml(lab, MEMORY_MB);
+  const xml = libvirtXml(lab, { memoryMb: MEMORY_MB, monitor: 'other.sock', agent: true });
   writeFileSync(path, user === 'root' ? xml : openedTo(xml, root, lab.files.folder));
   await daemon.virsh('define', path);
   return await daemon.virsh('domuuid', DOMAIN);

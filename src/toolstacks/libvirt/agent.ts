@@ -1,21 +1,13 @@
 import { z } from 'zod';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
+import { fileSystemCount, freezeStatus, guestInfo } from '../../tools/guest-agent.ts';
 import type { CallContext, DomainView } from '../port.ts';
 import type { LibvirtLife } from './life.ts';
 
 const AGENT_SECONDS = '5';
 
-const count = z.coerce.number().int().min(0).max(1000);
 const answer = z.lazy(() => z.object({ return: z.unknown() }));
-const info = z.lazy(() =>
-  z.object({
-    version: z.string().max(100),
-    supported_commands: z
-      .array(z.object({ name: z.string().max(100), enabled: z.boolean() }))
-      .max(1000),
-  }),
-);
 
 /** Freeze all file systems of the guest; an earlier life's freeze is ended first, for only a fresh one counts. */
 export async function freeze(life: LibvirtLife, context: CallContext): Promise<Json> {
@@ -30,7 +22,7 @@ export async function thaw(life: LibvirtLife, _context: CallContext): Promise<Js
 
 /** Whether the guest's file systems are frozen, by its own word. */
 export async function frozen(life: LibvirtLife): Promise<boolean> {
-  const said = z.enum(['thawed', 'frozen']).safeParse(await ask(life, 'guest-fsfreeze-status'));
+  const said = freezeStatus.safeParse(await ask(life, 'guest-fsfreeze-status'));
   if (!said.success) throw distrusted('guest-fsfreeze-status');
   return said.data === 'frozen';
 }
@@ -38,7 +30,7 @@ export async function frozen(life: LibvirtLife): Promise<boolean> {
 /** Whether the agent answers, and can freeze; why not, else. */
 export async function agentView(life: LibvirtLife): Promise<DomainView['agent']> {
   try {
-    const said = info.safeParse(await ask(life, 'guest-info'));
+    const said = guestInfo.safeParse(await ask(life, 'guest-info'));
     if (!said.success) throw distrusted('guest-info');
     const { version, supported_commands: all } = said.data;
     const canFreeze = all.some(({ name, enabled }) => enabled && name === 'guest-fsfreeze-freeze');
@@ -64,7 +56,7 @@ async function ask(life: LibvirtLife, command: string): Promise<unknown> {
 
 /** `Froze 1 filesystem(s)`, `Thawed 1 filesystem(s)`. */
 function counted(text: string): number {
-  const said = count.safeParse(/(\d+) filesystem/.exec(text)?.[1]);
+  const said = fileSystemCount.safeParse(Number(/(\d+) filesystem/.exec(text)?.[1]));
   if (!said.success) throw distrusted('guest-fsfreeze-freeze');
   return said.data;
 }

@@ -1,8 +1,7 @@
-import { z } from 'zod';
 import type { DomainDisk } from '../../catalog/model.ts';
 import type { CallContext, DomainView, RunState } from '../port.ts';
 import { noCaptures, probeCaptures } from '../qemu/captures.ts';
-import type { Query } from '../qemu/query.ts';
+import { memoryBytes } from '../qemu/memory-size.ts';
 import { runStateOf as runStateByMonitor } from '../qemu/run-state.ts';
 import { agentView } from './agent.ts';
 import { isPersistent } from './description-file.ts';
@@ -12,11 +11,6 @@ import type { LibvirtLife } from './life.ts';
 import { jobs } from './merges.ts';
 import { qemuOf } from './passthrough.ts';
 import { liveDisks } from './strays.ts';
-
-const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | undefined }> = {
-  command: 'query-memory-size-summary',
-  schema: z.object({ 'base-memory': z.number(), 'plugged-memory': z.number().optional() }),
-};
 
 /** Everything that a plan asks about the domain. */
 export async function inspect(
@@ -45,7 +39,6 @@ export async function inspect(
     };
   }
   const now = await libvirt.describe('now');
-  const [memory] = await monitor.ask([queryMemory], context.signal);
   return {
     runState,
     rawState,
@@ -55,7 +48,7 @@ export async function inspect(
     pulls: 'head',
     jobs: await jobs(life),
     ...digests,
-    memoryBytes: memory['base-memory'] + (memory['plugged-memory'] ?? 0),
+    memoryBytes: await memoryBytes(life, context.signal),
     captures: await probeCaptures(life, context.signal),
     agent: await agentOf(life, now, runState, askAgent),
     version: monitor.version(),

@@ -6,7 +6,7 @@ import type { QmpAnswer, QmpCommand } from '../../tools/qmp.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import type { CallContext } from '../port.ts';
 import { MonitorPort } from '../qemu/monitor-port.ts';
-import { processOf, type QemuProcess } from '../qemu/process.ts';
+import { alive, processOf, type QemuProcess } from '../qemu/process.ts';
 import type { Libvirt } from './libvirt.ts';
 
 const answerSchema = z.lazy(() =>
@@ -70,7 +70,7 @@ export class PassthroughMonitor extends MonitorPort {
   /** The QEMU with the domain's UUID among its arguments: libvirt's own word for it may be out of date. */
   override process(): QemuProcess | null {
     const known = this.#process;
-    if (known && processOf(known.pid)?.startTicks === known.startTicks) return known;
+    if (known && alive(known)) return known;
     this.#process = qemuOf(this.#libvirt.config.uuid);
     return this.#process;
   }

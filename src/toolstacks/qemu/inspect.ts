@@ -7,13 +7,9 @@ import { deviceDigest, nextDigest } from './device-digest.ts';
 import { liveDisksOf } from './graph.ts';
 import { allJobs, blockJobOf } from './jobs.ts';
 import { type QemuLife, viewBlocks } from './life.ts';
+import { memoryBytes } from './memory-size.ts';
 import type { Query } from './query.ts';
 import { runStateOf } from './run-state.ts';
-
-const queryMemory: Query<{ 'base-memory': number; 'plugged-memory'?: number | undefined }> = {
-  command: 'query-memory-size-summary',
-  schema: z.object({ 'base-memory': z.number(), 'plugged-memory': z.number().optional() }),
-};
 
 const queryPorts: Query<{ label: string; 'frontend-open': boolean }[]> = {
   command: 'query-chardev',
@@ -49,7 +45,6 @@ export async function inspect(
       version: '',
     };
   }
-  const [memory] = await monitor.ask([queryMemory], context.signal);
   const view = await viewBlocks(life, context.signal);
   return {
     runState,
@@ -60,7 +55,7 @@ export async function inspect(
     pulls: 'any',
     jobs: (await allJobs(life)).map(blockJobOf),
     ...digests,
-    memoryBytes: memory['base-memory'] + (memory['plugged-memory'] ?? 0),
+    memoryBytes: await memoryBytes(life, context.signal),
     captures: await probeCaptures(life, context.signal),
     agent: await agentOf(life, context, runState === 'running', askAgent),
     version: monitor.version(),

@@ -1,13 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileError } from '../../tools/file-errors.ts';
 import { removeIfThere } from '../../tools/files.ts';
+import { shellWord } from '../../tools/shell-word.ts';
 import type { CallContext } from '../port.ts';
 
 // Saved memory goes through a shell that QEMU starts, since `exec:` is what QEMU 7.2 has that writes
 // to a file and outlives us. What the shell is to do is fixed; only quoted paths vary.
-
-/** A word that /bin/sh takes as it is: within single quotes only a single quote is special. */
-const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** How the memory that QEMU saves gets to its file, and outlives us on its way. */
 export interface MemorySink {
@@ -35,10 +33,10 @@ export const reportPath = (path: string): string => `${path}.report`;
  * its guest (measured; `ram_write_tracking_stop` is only called on success).
  */
 export function sinkUri(path: string): string {
-  const report = quoted(reportPath(path));
+  const report = shellWord(reportPath(path));
   return [
     'exec:{ echo begun >&3;',
-    `{ tee -- ${quoted(path)} || echo failed >&3; cat >/dev/null; } |`,
+    `{ tee -- ${shellWord(path)} || echo failed >&3; cat >/dev/null; } |`,
     '{ sha256sum >&3; cat >/dev/null; };',
     `} 3>>${report} || cat >/dev/null`,
   ].join(' ');
@@ -49,7 +47,7 @@ export function sinkUri(path: string): string {
  * waits for ever, at full speed, for the first byte of a pipe that has ended without one (measured): the
  * file may be gone. By any byte it finds that this is no memory, and ends.
  */
-export const sourceUri = (path: string): string => `exec:cat -- ${quoted(path)}; echo`;
+export const sourceUri = (path: string): string => `exec:cat -- ${shellWord(path)}; echo`;
 
 /** What the sink has said so far. */
 export type SinkReport =

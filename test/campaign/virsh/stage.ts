@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { benchSocket, DOMAIN, makeLab, untilBooted } from '../../../src/bench/lab-guest.ts';
-import { domainXml } from '../../../src/bench/libvirt-guest.ts';
+import { benchXml } from '../../../src/bench/libvirt-guest.ts';
 import type { Lab } from '../../../src/lab/guest.ts';
 import { parseValues } from '../../../src/lab/lab-values.ts';
 import { processStartTicks, terminate } from '../../../src/tools/process.ts';
@@ -17,8 +17,6 @@ const MEMORY_MB = 128;
 const DISK_BYTES = 32 << 20;
 const ANSWER_MS = 10_000;
 const IMAGES = ['vda.qcow2', 'vdb.qcow2'] as const;
-const AGENT =
-  "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
 
 const log = (): void => {};
 
@@ -41,7 +39,7 @@ export async function stageUp(): Promise<Stage> {
     const lab = await makeLab(join(root, 'lab'), MEMORY_MB, DISK_BYTES);
     const stage = { root, libvirtd, lab, images: lab.files.folder, monitor: benchSocket(lab) };
     await mkdir(join(root, 'kept'));
-    await writeFile(join(root, 'domain.xml'), domainXml(lab, MEMORY_MB, AGENT));
+    await writeFile(join(root, 'domain.xml'), benchXml(lab, MEMORY_MB, true));
     await libvirtd.virsh('define', join(root, 'domain.xml'));
     // With the UUID that it was given: the saved memory fits no other.
     const given = await libvirtd.virsh('dumpxml', DOMAIN, '--inactive');
