@@ -5,6 +5,9 @@ import { LabError } from './lab-error.ts';
 /** Disks, the agent's channel, and the power button; the file systems are built in. */
 export const guestModules = ['virtio_pci', 'virtio_blk', 'virtio_console', 'button', 'evdev'];
 
+/** File names and `depends=` say `virtio-rng` or `virtio_rng`, the kernel `virtio_rng`. */
+const moduleName = (path: string) => basename(path, '.ko').replaceAll('-', '_');
+
 /**
  * The names of the modules that a kernel module needs. Its ELF section `.modinfo` is a row of
  * NUL-ended `key=value` strings, of which `depends=` is one, so a plain scan finds it.
@@ -14,7 +17,10 @@ export function moduleDependencies(image: Buffer): string[] {
   if (at < 0) return [];
   const start = at + '\0depends='.length;
   const list = image.toString('latin1', start, image.indexOf(0, start));
-  return list.split(',').filter(name => name !== '');
+  return list
+    .split(',')
+    .filter(name => name !== '')
+    .map(moduleName);
 }
 
 /** Names and dependencies in an order in which each module comes after those it needs. */
@@ -32,9 +38,6 @@ export function loadOrder(
   for (const name of names) visit(name, []);
   return ordered;
 }
-
-/** File names say `virtio-rng`, the kernel and `depends=` say `virtio_rng`. */
-const moduleName = (path: string) => basename(path, '.ko').replaceAll('-', '_');
 
 /**
  * The modules of a kernel tree (`/lib/modules/VERSION`) that the guest loads, in load order.

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../tools/tool-error.ts';
 import { closure, dependenciesOf, downloadAndUnpack } from './debian-packages.ts';
 import { kernelMetaPackage, newestKernelPackage, takeKernel } from './kernel.ts';
+import { guestModules } from './kernel-modules.ts';
 import { LabError } from './lab-error.ts';
 import type { LabTools } from './lab-tools.ts';
 import { loaderOf, sharedLibraries } from './shared-libraries.ts';
@@ -36,23 +37,36 @@ export function labCacheFolder(environment: NodeJS.ProcessEnv): string {
  * Several processes may do so at once. Throws LabError.
  */
 export async function labKit(cacheFolder: string, tools: LabTools): Promise<Kit> {
-  const folder = join(cacheFolder, kitName);
-  if (!existsSync(folder)) {
-    if (process.arch !== 'x64') throw new LabError('the lab guest is made for x86-64 hosts only');
-    await mkdir(cacheFolder, { recursive: true, mode: 0o700 });
-    // The loader tells libraries by their real paths.
-    const work = await realpath(await mkdtemp(join(cacheFolder, 'making-')));
-    try {
-      await makeKit(work, tools);
-      await rename(join(work, 'kit'), folder).catch(error => {
-        // Another process was faster: its kit is as good as ours.
-        if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
-      });
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
-  }
+  const folder = await inCache(cacheFolder, kitName, work => makeKit(work, tools));
   return { folder, programs: join(folder, 'programs') };
+}
+
+/**
+ * A folder of the cache by its name. If there is none yet, `make` gets an empty folder to work in, and
+ * leaves there, in `kit`, what the folder is to hold.
+ * Throws LabError on a host that no kit is made for, and what `make` throws.
+ */
+export async function inCache(
+  cacheFolder: string,
+  name: string,
+  make: (work: string) => Promise<void>,
+): Promise<string> {
+  const folder = join(cacheFolder, name);
+  if (existsSync(folder)) return folder;
+  if (process.arch !== 'x64') throw new LabError('the lab guest is made for x86-64 hosts only');
+  await mkdir(cacheFolder, { recursive: true, mode: 0o700 });
+  // The loader tells libraries by their real paths.
+  const work = await realpath(await mkdtemp(join(cacheFolder, 'making-')));
+  try {
+    await make(work);
+    await rename(join(work, 'kit'), folder).catch(error => {
+      // Another process was faster: its kit is as good as ours.
+      if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return folder;
 }
 
 async function makeKit(work: string, tools: LabTools): Promise<void> {
@@ -64,7 +78,7 @@ async function makeKit(work: string, tools: LabTools): Promise<void> {
   const files = await downloadAndUnpack(tools, names, debs, unpacked);
   const kit = join(work, 'kit');
   await mkdir(join(kit, 'programs'), { recursive: true });
-  await takeKernel(unpacked, kit);
+  await takeKernel(unpacked, kit, guestModules);
   await takePrograms(tools, unpacked, join(kit, 'programs'));
   await writeFile(join(kit, 'packages'), files.map(file => `${file}\n`).join(''));
 }
