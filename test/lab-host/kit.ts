@@ -16,13 +16,12 @@ const kernelPackages = 'linux-image-amd64';
 /** The machine's root and its copy-on-write, disks, what LVM asks of the kernel, and a file system. */
 const modules = [
   ...['virtio_pci', 'virtio_blk', '9pnet_virtio', '9p', 'overlay'],
-  ...['dm_mod', 'dm_snapshot', 'dm_thin_pool', 'loop'],
-  // ext4 asks for a checksum by its algorithm's name, which no `depends=` shows.
-  ...['crc32c_generic', 'ext4'],
+  // Thin pools and ext4 ask for a checksum by its algorithm's name, which no `depends=` shows.
+  ...['crc32c_generic', 'dm_mod', 'dm_snapshot', 'dm_thin_pool', 'loop', 'ext4'],
 ];
 
 // To be raised when the folder's content changes, so that an older one is not taken for it.
-const kitName = 'lab-host-1';
+const kitName = 'lab-host-2';
 
 const tools = { log: () => {} };
 
