@@ -4,6 +4,12 @@ import { z } from 'zod';
 export const Volume = z.object({ path: z.string(), format: z.string() });
 export type Volume = z.infer<typeof Volume>;
 
+/**
+ * Whether a disk's internal snapshots are its volume manager's, and not in the image: what is raw has no
+ * room for any. QEMU knows nothing of them.
+ */
+export const isManaged = ({ format }: Volume): boolean => format === 'raw';
+
 /** How a snapshot holds one disk. `none`: the disk is not part of it. */
 export const DiskMode = z.enum(['internal', 'external', 'none']);
 export type DiskMode = z.infer<typeof DiskMode>;

@@ -1,4 +1,5 @@
 import type { CreateRequest } from '../plan/request.ts';
+import type { Room } from '../plan/volumes.ts';
 import type { Exit } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { type MutateOptions, mutate } from './mutate.ts';
@@ -7,15 +8,26 @@ import { type MutateOptions, mutate } from './mutate.ts';
 export type CreateOptions = Pick<
   CreateRequest,
   'memory' | 'disks' | 'disk' | 'quiesce' | 'description'
->;
+> & { readonly lvmSize?: Room | undefined };
 
 /** What `create` (or `plan create`) asks for. */
 export function createRequest(
   domain: string,
   name: string | undefined,
-  { memory, disks, disk, quiesce, description }: CreateOptions,
+  { lvmSize, ...options }: CreateOptions,
 ): CreateRequest {
-  return { operation: 'create', domain, name, memory, disks, disk, quiesce, description };
+  const { memory, disks, disk, quiesce, description } = options;
+  return {
+    operation: 'create',
+    domain,
+    name,
+    memory,
+    disks,
+    disk,
+    quiesce,
+    description,
+    room: lvmSize,
+  };
 }
 
 /** `domsnap create`. */

@@ -1,5 +1,12 @@
 import { Argument, Command, Option } from '@commander-js/extra-typings';
-import { callOf, diskOption, examples, reasonOption, waitOption } from './options.ts';
+import {
+  callOf,
+  diskOption,
+  examples,
+  lvmSizeOption,
+  reasonOption,
+  waitOption,
+} from './options.ts';
 
 const domainArgument = () => new Argument('<domain>', 'name of the domain');
 const snapshotArgument = () => new Argument('<snapshot>', 'name of the snapshot');
@@ -30,6 +37,7 @@ const createOptions = () =>
         'freeze the guest for a disk-only snapshot (default: try)',
       ).choices(['require', 'try', 'no'] as const),
     )
+    .addOption(lvmSizeOption())
     .option('--description <text>', 'what the snapshot is for');
 
 const revertOptions = () =>
@@ -38,7 +46,8 @@ const revertOptions = () =>
     .addArgument(snapshotArgument())
     .addOption(new Option('--run', 'the domain runs afterwards').conflicts(['paused', 'off']))
     .addOption(new Option('--paused', 'it stands still afterwards').conflicts(['run', 'off']))
-    .addOption(new Option('--off', 'it is off afterwards').conflicts(['run', 'paused']));
+    .addOption(new Option('--off', 'it is off afterwards').conflicts(['run', 'paused']))
+    .addOption(lvmSizeOption());
 
 const deleteOptions = () =>
   new Command('delete')

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import type { DiskMode } from '../catalog/model.ts';
+import type { Room } from '../plan/volumes.ts';
 import { type GlobalOptions, type Invocation, invocation } from './invocation.ts';
 
 // Light on purpose: all of this runs before any command does.
@@ -47,6 +48,26 @@ function collectDisk(
   }
   if (before && device in before) throw new InvalidArgumentError(`${device} is named twice.`);
   return { ...before, [device]: mode };
+}
+
+/** `--lvm-size 20%` or `--lvm-size 10G`. */
+export const lvmSizeOption = () =>
+  new Option(
+    '--lvm-size <size>',
+    'room of snapshots of logical volumes that are not thin: 20% or 10G (default: all)',
+  ).argParser(roomOf);
+
+function roomOf(text: string): Room {
+  const found = /^(\d{1,12})(%|[KMGT]?)$/i.exec(text);
+  const number = Number(found?.[1] ?? 0);
+  const unit = (found?.[2] ?? '').toUpperCase();
+  if (!found || number === 0 || (unit === '%' && number > 100)) {
+    throw new InvalidArgumentError(
+      'It is a share of the volume, as 20%, or a size, as 512M or 10G.',
+    );
+  }
+  if (unit === '%') return { percent: number };
+  return { bytes: number * 1024 ** (unit === '' ? 0 : 'KMGT'.indexOf(unit) + 1) };
 }
 
 /** Examples below a command's help; each is a command line and what it does. */

@@ -1,14 +1,16 @@
 import { revertSafely } from '../operations/safe-revert.ts';
 import type { RevertRequest } from '../plan/request.ts';
+import type { Room } from '../plan/volumes.ts';
 import type { Exit } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { type MutateOptions, mutate } from './mutate.ts';
 
-/** The options of `revert`: at most one is given. */
+/** The options of `revert`: how the domain is to be afterwards, of which at most one is given, and room. */
 export interface RevertOptions {
   readonly run?: true | undefined;
   readonly paused?: true | undefined;
   readonly off?: true | undefined;
+  readonly lvmSize?: Room | undefined;
 }
 
 /** What is kept beside the abandoned heads, for an undo. */
@@ -18,7 +20,13 @@ export interface SafetyOption {
 
 /** What `revert` (or `plan revert`) asks for. */
 export function revertRequest(domain: string, name: string, options: RevertOptions): RevertRequest {
-  return { operation: 'revert', domain, name, runAfter: runAfterOf(options) };
+  return {
+    operation: 'revert',
+    domain,
+    name,
+    runAfter: runAfterOf(options),
+    room: options.lvmSize,
+  };
 }
 
 /** How the domain is to be afterwards; undefined: as the snapshot says. */

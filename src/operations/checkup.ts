@@ -23,7 +23,7 @@ export async function checkupOf(
   domain: Domain,
   use: ImageUse,
 ): Promise<Checkup> {
-  const { images, catalog, clock, journal } = session;
+  const { images, catalog, clock, journal, home } = session;
   const context = freeContext(AbortSignal.timeout(ASK_MS));
   let silent: string | null = null;
   const asked: Toolstack = {
@@ -35,7 +35,7 @@ export async function checkupOf(
         return SILENT;
       }),
   };
-  const sources = { toolstack: asked, images, catalog, context };
+  const sources = { toolstack: asked, images, catalog, home, context };
   const facts = await survey(sources, domain, clock.newId(), clock.now(), { agent: true });
   const volumes = volumesOf(domain, facts.snapshots).map(([{ path }]) => path);
   const memories = facts.snapshots.flatMap(({ memory }) => memoryFile(memory) ?? []);

@@ -70,8 +70,8 @@ export async function startDomain(
   return atRest(session, name, options, async (toolstack, domain) => {
     const context = freeContext(options.signal);
     if ((await toolstack.runState(context)) === 'off') {
-      const { images, catalog, clock } = session;
-      const sources = { toolstack, images, catalog, context };
+      const { images, catalog, clock, home } = session;
+      const sources = { toolstack, images, catalog, home, context };
       const facts = await survey(sources, domain, clock.newId(), clock.now(), { agent: false });
       refuseAny([...commonRefusals(facts), ...sharedImages(facts)]);
       const heads = domain.disks.map(({ device, head }) => ({ device, volume: head }));
@@ -153,11 +153,11 @@ async function refuseBadDisks(
   domain: Domain,
   before: Domain | undefined,
 ): Promise<void> {
-  const { images, catalog, clock } = session;
+  const { images, catalog, clock, home } = session;
   const toolstack = await session.openToolstack(domain);
   try {
     const context = freeContext();
-    const sources = { toolstack, images, catalog, context };
+    const sources = { toolstack, images, catalog, home, context };
     const depth = { agent: false, everywhere: true };
     const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), depth));
     refuseAny([...commonRefusals(facts), ...sharedImages(facts), ...disguised(facts, before)]);

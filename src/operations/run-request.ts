@@ -136,8 +136,8 @@ async function makePlan(
   domain: Domain,
   request: Request,
 ): Promise<Plan> {
-  const { images, catalog, clock } = session;
-  const sources = { toolstack, images, catalog, context: freeContext() };
+  const { images, catalog, clock, home } = session;
+  const sources = { toolstack, images, catalog, home, context: freeContext() };
   const ask = { agent: mayFreeze(request), everywhere: request.operation === 'delete' };
   const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), ask));
   const { planOf } = await planners();

@@ -2,13 +2,14 @@ import { dirname, join } from 'node:path';
 import type { DiskMode, DomainDisk } from '../catalog/model.ts';
 import type { CreateDisk, CreateInput } from '../steps/input.ts';
 import { CAPTURES, type Capture } from '../toolstacks/port.ts';
-import { bulkDeadlineMs, type Draft, type Note, spaceNeeds } from './draft.ts';
+import { bulkDeadlineMs, type Draft, mebibytes, type Note, spaceNeeds } from './draft.ts';
 import { checkName, fileSafe, generatedName } from './names.ts';
 import { sharedImages } from './other-use.ts';
 import { misused, type Refusal } from './refusal.ts';
 import type { CreateRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { typed } from './typed.ts';
+import { neverFull, roomFor, volumeRefusals, volumeTag } from './volumes.ts';
 import { chainOf } from './walk-images.ts';
 
 /** A new qcow2 overlay takes 200 KiB; the rest is for what the guest writes while the others follow. */
@@ -33,6 +34,14 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
   }
   refuseUnknownDisks(request, domain.disks);
   const disks = domain.disks.map(disk => planDisk(request, facts, disk, name, notes, refusals));
+  refusals.push(
+    ...volumeRefusals(
+      facts,
+      disks
+        .filter(({ tag }) => tag !== undefined)
+        .map(disk => ({ disk, roomBytes: disk.roomBytes })),
+    ),
+  );
   if (disks.every(({ mode }) => mode === 'none')) {
     const message = 'a snapshot without a disk holds nothing that could be gone back to';
     throw misused('no-disks', message, 'leave at least one disk in it: --disk DISK=external');
@@ -44,26 +53,19 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
     });
   }
   const memory = planMemory(request, facts, live, notes, refusals);
-  if (memory && disks.every(({ head }) => isVolatile(head.path))) {
-    refusals.push({
-      code: 'no-folder',
-      message: `no disk of ${domain.name} lies in a folder on disk, where its memory would be saved`,
-      hint: `take the disks alone: ${typed('create', domain.name, name, '--memory', 'none')}`,
-    });
-  }
   const frozen = planQuiesce(request, facts, live && !memory, notes, refusals);
   const external = disks.filter(({ overlay }) => overlay !== undefined);
-  const firstFolder = dirname(
-    (disks.find(({ head }) => !isVolatile(head.path)) ?? disks[0])?.head.path ?? '/',
-  );
+  // Beside the disks; a domain of volumes alone has its memory in domsnap's own folder.
+  const inFolder = disks.find(({ head }) => !isVolatile(head.path));
+  const memoryFolder = inFolder ? dirname(inFolder.head.path) : facts.memoryFolder;
   const memoryPath = join(
-    firstFolder,
+    memoryFolder,
     `${fileSafe(domain.name)}.${fileSafe(name)}.${operation}.memory`,
   );
   const memoryBytes = memory ? memorySize(memory, view.memoryBytes) : 0;
   const space = spaceNeeds(facts.free, [
     ...external.map(({ head }) => ({ folder: dirname(head.path), bytes: OVERLAY_BYTES })),
-    ...(memory ? [{ folder: firstFolder, bytes: memoryBytes }] : []),
+    ...(memory ? [{ folder: memoryFolder, bytes: memoryBytes }] : []),
   ]);
   const runBefore = live ? (view.runState === 'paused' ? 'paused' : 'running') : 'off';
   const input: CreateInput = {
@@ -122,13 +124,15 @@ function planDisk(
   refusals: Refusal[],
 ): CreateDisk {
   const asked = request.disk?.[device] ?? request.disks ?? 'auto';
+  const view = facts.images.get(head.path);
   // An overlay costs the guest the same short pause however large the disk is; an internal snapshot
-  // copies and counts the tables of the whole image while the guest stands still.
-  const mode: DiskMode = asked === 'auto' ? 'external' : asked;
-  if (mode === 'internal' && head.format !== 'qcow2') {
+  // copies and counts the tables of the whole image while the guest stands still. A volume's are made by
+  // its volume manager, beside it.
+  const mode: DiskMode = asked === 'auto' ? (view?.manager ? 'internal' : 'external') : asked;
+  if (mode === 'internal' && view && head.format !== 'qcow2' && !view.manager) {
     refusals.push({
       code: 'internal-unsupported',
-      message: `${device} is ${head.format}, which cannot hold internal snapshots; only qcow2 can`,
+      message: `${device} is ${head.format}, which cannot hold internal snapshots; only qcow2 and logical volumes can`,
       hint: `use --disk ${device}=external`,
     });
   }
@@ -136,7 +140,9 @@ function planDisk(
     refusals.push({
       code: 'no-folder',
       message: `${device} is ${head.path}: an overlay beside it would be gone when the host starts again`,
-      hint: `use --disk ${device}=none, or let ${device} be an overlay of your own, in a folder on disk`,
+      hint: view?.manager
+        ? `use --disk ${device}=internal: the snapshot is a volume of its own, in ${view.manager.group}`
+        : `use --disk ${device}=none, or let ${device} be an overlay of your own, in a folder on disk`,
     });
   }
   const layers = chainOf(facts, head).length;
@@ -153,8 +159,34 @@ function planDisk(
     mode,
     head,
     ...(mode === 'external' ? { overlay } : {}),
-    ...(mode === 'internal' ? { tag: `${name}.${facts.operation}` } : {}),
+    ...(mode === 'internal' ? taggedBy(request, facts, { device, head }, name, notes) : {}),
   };
+}
+
+/** The tag of an internal disk; of a volume the name of the volume that it will be, and its room. */
+function taggedBy(
+  { room }: CreateRequest,
+  facts: Survey,
+  { device, head }: DomainDisk,
+  name: string,
+  notes: Note[],
+): Pick<CreateDisk, 'tag' | 'roomBytes'> {
+  const view = facts.images.get(head.path);
+  if (!view?.manager) return { tag: `${name}.${facts.operation}` };
+  const { kind, group, pool } = view.manager;
+  const tag = volumeTag(head, name, facts.operation);
+  const roomBytes = roomFor(view, room);
+  const what = `${device} is taken by ${kind === 'lvm' ? 'LVM' : 'LVM’s thin pool'}, as ${group}/${tag}`;
+  if (roomBytes === undefined) {
+    const full = `${pool?.dataPercent ?? 0} % of its data and ${pool?.metadataPercent ?? 0} % of its metadata`;
+    notes.push({ what, why: `it shares its blocks in ${pool?.name}, which uses ${full}` });
+    return { tag };
+  }
+  const why = neverFull(view, roomBytes)
+    ? 'enough for the whole volume: it can never run full'
+    : 'LVM drops it when more than that has changed; domsnap list shows how full it is';
+  notes.push({ what, why: `with ${mebibytes(roomBytes)} of room for what changes: ${why}` });
+  return { tag, roomBytes };
 }
 
 function planMemory(

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type DomainDisk, memoryFile, type Snapshot } from '../catalog/model.ts';
+import { type DomainDisk, isManaged, memoryFile, type Snapshot } from '../catalog/model.ts';
 import type { DeleteInput } from '../steps/input.ts';
 import { bulkDeadlineMs, type Draft, type Note, spaceNeeds } from './draft.ts';
 import { type MergeAnswer, planMerges } from './merges.ts';
@@ -213,7 +213,8 @@ function tagsOf(
     disks.flatMap(({ device, mode, image, tag }) => {
       if (mode !== 'internal' || tag === undefined || gone.has(image.path)) return [];
       const isHead = heads.some(disk => disk.device === device && disk.head.path === image.path);
-      return [{ device, image, tag, live: live && isHead }];
+      // A volume manager drops its snapshots whoever has the volume open.
+      return [{ device, image, tag, live: live && isHead && !isManaged(image) }];
     }),
   );
 }
@@ -266,7 +267,7 @@ function elsewhere({ trash, mergesDown }: DeleteInput, { usedElsewhere }: Survey
 function lockedTags({ tags, domain }: DeleteInput, facts: Survey): Refusal[] {
   const running = new Set(facts.view.disks.flatMap(({ chain }) => chain.map(({ path }) => path)));
   return tags
-    .filter(({ live, image }) => !live && running.has(image.path))
+    .filter(({ live, image }) => !live && !isManaged(image) && running.has(image.path))
     .map(({ device, image, tag }) => ({
       code: 'tag-in-base',
       message: `${device}: the running ${domain} reads ${image.path}, in which the internal snapshot ${tag} lies; QEMU deletes internal snapshots only from the image a disk writes to`,

@@ -58,4 +58,5 @@ export function spaceNeeds(
 /** A deadline for moving bytes: ten minutes, and a second for each 5 MB, slower than any disk in use. */
 export const bulkDeadlineMs = (bytes: number): number => Math.round(10 * 60_000 + bytes / 5_000);
 
-const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+/** A size for people. */
+export const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;

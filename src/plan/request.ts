@@ -1,5 +1,6 @@
 import type { DiskMode } from '../catalog/model.ts';
 import type { RevertInput } from '../steps/input.ts';
+import type { Room } from './volumes.ts';
 
 /** What a user asks for, as typed; nothing is decided yet. */
 export type Request = CreateRequest | RevertRequest | DeleteRequest;
@@ -15,6 +16,8 @@ export interface CreateRequest {
   readonly disk?: Readonly<Record<string, DiskMode>> | undefined;
   readonly quiesce?: 'require' | 'try' | 'no' | undefined;
   readonly description?: string | undefined;
+  /** How much room snapshots of logical volumes get that are not thin; by default enough for all of them. */
+  readonly room?: Room | undefined;
 }
 
 /** `domsnap revert`. */
@@ -23,6 +26,8 @@ export interface RevertRequest {
   readonly domain: string;
   readonly name: string;
   readonly runAfter?: 'running' | 'paused' | 'off' | undefined;
+  /** As in a create: what logical volumes hold now is kept in snapshots. */
+  readonly room?: Room | undefined;
   /** The checkpoint that was taken right before it. */
   readonly safety?: RevertInput['safety'];
   /** The revert that this one takes back. */

@@ -1,11 +1,12 @@
 import { dirname, join } from 'node:path';
-import type { DomainDisk, Snapshot } from '../catalog/model.ts';
+import type { DomainDisk, Snapshot, Volume } from '../catalog/model.ts';
 import type { RevertDisk, RevertInput } from '../steps/input.ts';
-import { bulkDeadlineMs, type Draft, type Note, spaceNeeds } from './draft.ts';
+import { bulkDeadlineMs, type Draft, mebibytes, type Note, spaceNeeds } from './draft.ts';
 import { checkName, fileSafe, generatedName } from './names.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { RevertRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
+import { managerOf, roomFor, volumeRefusals, volumeTag } from './volumes.ts';
 import { chainOf } from './walk-images.ts';
 
 const OVERLAY_BYTES = 1 << 20;
@@ -24,7 +25,8 @@ export function draftRevert(request: RevertRequest, facts: Survey): Draft {
     notes.push({ what: 'the memory is not loaded', why: 'the domain is to stay off' });
   }
   if (memory) refusals.push(...memoryRefusals(memory, facts));
-  const disks = domain.disks.map(disk => planDisk(target, facts, disk, notes));
+  const disks = domain.disks.map(disk => planDisk(request, target, facts, disk, notes));
+  refusals.push(...volumesInTheWay(disks, facts));
   const taken = new Set(facts.snapshots.map(({ name }) => name));
   const abandoned = branchOf(disks, facts, generatedName('left', at, taken));
   const space = spaceNeeds(
@@ -105,11 +107,16 @@ function wholeness({ name, disks }: Snapshot, facts: Survey): Refusal[] {
       const broken = chainOf(facts, image).find(({ path }) => facts.unreadable.has(path));
       const missingTag =
         tag !== undefined && facts.images.get(image.path)?.tags.includes(tag) === false;
+      const lost = facts.images
+        .get(image.path)
+        ?.manager?.snapshots.find(one => one.tag === tag)?.broken;
       const why = broken
         ? facts.unreadable.get(broken.path)
-        : missingTag
-          ? `${image.path} has no internal snapshot ${tag}`
-          : undefined;
+        : lost
+          ? `${tag} holds nothing any more: ${lost}`
+          : missingTag
+            ? `${image.path} has no internal snapshot ${tag}`
+            : undefined;
       const message = `${name} cannot be reverted to: ${device}: ${why}`;
       return why ? [{ code: 'damaged', message, hint: 'put the image back' }] : [];
     });
@@ -143,7 +150,13 @@ function memoryRefusals(
 
 const sectors = (bytes: number): number => Math.ceil(bytes / 512);
 
-function planDisk(target: Snapshot, facts: Survey, disk: DomainDisk, notes: Note[]): RevertDisk {
+function planDisk(
+  { room }: RevertRequest,
+  target: Snapshot,
+  facts: Survey,
+  disk: DomainDisk,
+  notes: Note[],
+): RevertDisk {
   const { device, head } = disk;
   const held = target.disks.find(other => other.device === device && other.mode !== 'none');
   if (!held) {
@@ -152,19 +165,74 @@ function planDisk(target: Snapshot, facts: Survey, disk: DomainDisk, notes: Note
   }
   const { image, tag } = held;
   const stem = `${fileSafe(facts.domain.name)}.${device}.${fileSafe(target.name)}.${facts.operation}`;
-  const newHead = { path: join(dirname(image.path), `${stem}.qcow2`), format: 'qcow2' };
+  const newHead = { path: join(folderFor(image, head, facts), `${stem}.qcow2`), format: 'qcow2' };
   if (tag === undefined) return { device, how: 'overlay', image, head, newHead };
   const hasChildren = [...facts.images.values()].some(
     ({ backing }) => backing?.path === image.path,
   );
   if (image.path === head.path && !hasChildren) {
-    return { device, how: 'apply', image, tag, head, abandonTag: `left.${facts.operation}` };
+    return { device, how: 'apply', image, tag, head, ...keptIn(disk, facts, room) };
   }
   notes.push({
     what: `${device} is copied out of ${image.path}`,
     why: 'other images stand on that one: putting the internal snapshot in place would change them',
   });
   return { device, how: 'extract', image, tag, head, newHead };
+}
+
+/** The tag that keeps what a disk holds now; of a volume a snapshot of its own. */
+function keptIn(
+  { head }: DomainDisk,
+  facts: Survey,
+  room: RevertRequest['room'],
+): Pick<RevertDisk, 'abandonTag' | 'roomBytes'> {
+  const view = facts.images.get(head.path);
+  if (!view?.manager) return { abandonTag: `left.${facts.operation}` };
+  const roomBytes = roomFor(view, room);
+  const abandonTag = volumeTag(head, 'left', facts.operation);
+  return { abandonTag, ...(roomBytes === undefined ? {} : { roomBytes }) };
+}
+
+/** Where a new head goes: beside its image, and of a volume's beside the overlay that the disk has now. */
+function folderFor(image: Volume, head: Volume, { images, memoryFolder }: Survey): string {
+  if (!image.path.startsWith('/dev/')) return dirname(image.path);
+  const above = [...images.values()].find(({ backing }) => backing?.path === image.path)?.volume;
+  const beside = [head, above].find(one => one && !one.path.startsWith('/dev/'));
+  return beside ? dirname(beside.path) : memoryFolder;
+}
+
+/**
+ * What stands in the way of putting volumes back: what a snapshot of theirs lacks; and a merge writes into
+ * the disk all that has changed, of which each other snapshot of it has to keep a copy.
+ */
+function volumesInTheWay(disks: readonly RevertDisk[], facts: Survey): Refusal[] {
+  const applied = disks.filter(({ how }) => how === 'apply');
+  const taken = applied.map(({ device, head, roomBytes }) => ({
+    disk: { device, head },
+    roomBytes,
+  }));
+  const tooFull = applied.flatMap(({ device, head, tag, roomBytes = 0 }) => {
+    const manager = managerOf(facts, head);
+    if (manager?.kind !== 'lvm') return [];
+    const written = manager.snapshots.find(one => one.tag === tag)?.usedBytes ?? 0;
+    const short = manager.snapshots.find(
+      one => one.tag !== tag && !one.broken && one.sizeBytes - one.usedBytes < written,
+    );
+    const [who, room] = short
+      ? [`${manager.group}/${short.tag}`, short.sizeBytes - short.usedBytes]
+      : ['what the disk holds now', roomBytes];
+    if (room >= written) return [];
+    return [
+      {
+        code: 'no-space',
+        message: `${device}: putting ${mebibytes(written)} back needs as much room in every other snapshot of the volume, and ${who} has ${mebibytes(room)}`,
+        hint: short
+          ? `lvextend -L +${mebibytes(written).replace(' MiB', 'm')} ${manager.group}/${short.tag}`
+          : 'give it more: --lvm-size',
+      },
+    ];
+  });
+  return [...volumeRefusals(facts, taken), ...tooFull];
 }
 
 /** The node of the tree that keeps what the disks hold now. */

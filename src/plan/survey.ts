@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Catalog, type Domain, memoryFile, type Snapshot } from '../catalog/model.ts';
 import type { Images, ImageView } from '../storages/port.ts';
 import type { DomainView, Toolstack } from '../toolstacks/port.ts';
@@ -20,6 +20,8 @@ export interface Survey {
   readonly unreadable: ReadonlyMap<string, string>;
   /** Free bytes of the file systems, by folder. */
   readonly free: ReadonlyMap<string, number>;
+  /** Where memory is saved of a domain that has no disk in a folder. */
+  readonly memoryFolder: string;
   /** Bytes of the memory files that are there. */
   readonly memoryFiles: ReadonlyMap<string, number>;
   /** Foreign processes that hold a head of a domain that is off. */
@@ -32,6 +34,8 @@ export interface Survey {
 export interface Sources extends ImageSources {
   readonly toolstack: Toolstack;
   readonly catalog: Catalog;
+  /** domsnap's own folder on this host. */
+  readonly home: string;
 }
 
 /** What a survey does not ask unless it has to: an agent is slow, and a host may have many images. */
@@ -60,6 +64,8 @@ export async function survey(
   ];
   for (const root of roots) await walk(sources, root, images, unreadable);
   const paths = new Set([...images.keys(), ...roots.map(({ path }) => path)]);
+  const memoryFolder = join(sources.home, 'memory');
+  const free = await freeSpace(store, new Set([...paths].map(path => dirname(path))));
   return {
     at,
     operation,
@@ -68,7 +74,9 @@ export async function survey(
     view,
     images,
     unreadable,
-    free: await freeSpace(store, new Set([...paths].map(path => dirname(path)))),
+    // It is made when it is first needed, in the home folder.
+    free: free.set(memoryFolder, await store.freeBytes(sources.home)),
+    memoryFolder,
     memoryFiles: await memoryFiles(sources, snapshots),
     holders: view.runState === 'off' ? await holders(store, domain) : new Map(),
     usedElsewhere: await otherUses(sources, domain, paths, ask.everywhere ?? false),

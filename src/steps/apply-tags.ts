@@ -6,8 +6,8 @@ type Deeds = (disk: RevertDisk & { tag: string }) => ImageDeed[];
 
 /** Tag what the disks hold now. Once: a second tag would hold what is put in their place. */
 export const keepAbandoned = (host: Host) =>
-  onApplied(host, ({ head, abandonTag }) =>
-    abandonTag === undefined ? [] : [{ do: 'tag', image: head, tag: abandonTag }],
+  onApplied(host, ({ head, abandonTag, roomBytes }) =>
+    abandonTag === undefined ? [] : [{ do: 'tag', image: head, tag: abandonTag, roomBytes }],
   );
 
 /** Drop that tag again. */
@@ -18,12 +18,12 @@ export const dropAbandoned = (host: Host) =>
 
 /** Put the internal snapshots in the place of what the disks hold. The domain is off. */
 export const applyTags = (host: Host) =>
-  onApplied(host, ({ head, tag }) => [{ do: 'applyTag', image: head, tag }]);
+  onApplied(host, ({ head, tag, roomBytes }) => [{ do: 'applyTag', image: head, tag, roomBytes }]);
 
 /** Put the disks back to what they held before, which `keepAbandoned` has tagged. */
 export const reapplyAbandoned = (host: Host) =>
-  onApplied(host, ({ head, abandonTag }) =>
-    abandonTag === undefined ? [] : [{ do: 'applyTag', image: head, tag: abandonTag }],
+  onApplied(host, ({ head, abandonTag, roomBytes }) =>
+    abandonTag === undefined ? [] : [{ do: 'applyTag', image: head, tag: abandonTag, roomBytes }],
   );
 
 /** For each disk whose internal snapshot is put in place. All these deeds may be done again. */

@@ -25,6 +25,8 @@ export const CreateDisk = z.object({
   overlay: Volume.optional(),
   /** The tag, of an internal disk. */
   tag: z.string().optional(),
+  /** Of a logical volume that is not thin: the room that its snapshot gets for what will change. */
+  roomBytes: z.number().optional(),
 });
 export type CreateDisk = z.infer<typeof CreateDisk>;
 
@@ -57,6 +59,8 @@ export const RevertDisk = z.object({
   newHead: Volume.optional(),
   /** The tag that keeps what an applied disk held before. */
   abandonTag: z.string().optional(),
+  /** Of a logical volume that is not thin: the room of the snapshot that keeps that. */
+  roomBytes: z.number().optional(),
 });
 export type RevertDisk = z.infer<typeof RevertDisk>;
 

@@ -5,8 +5,8 @@ import { CreateInput } from './input.ts';
 /** Tag the internal disks of a domain that is off. */
 export const tagDisks = ({ images }: Host) => {
   const deeds = ({ disks }: CreateInput) =>
-    disks.flatMap<ImageDeed>(({ head, tag }) =>
-      tag === undefined ? [] : [{ do: 'tag', image: head, tag }],
+    disks.flatMap<ImageDeed>(({ head, tag, roomBytes }) =>
+      tag === undefined ? [] : [{ do: 'tag', image: head, tag, roomBytes }],
     );
   return hostStep({
     input: CreateInput,

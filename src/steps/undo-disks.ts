@@ -2,6 +2,7 @@ import { StepError } from '../engine/step.ts';
 import type { Merge } from '../toolstacks/port.ts';
 import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { type CreateDisk, CreateInput, jobName } from './input.ts';
+import { keptByManager } from './snapshot-disks.ts';
 
 /**
  * Take a disk snapshot back without losing a write: what the guest has written to its overlays since
@@ -47,8 +48,10 @@ async function undoLive(
     await retireStale(host, external, context);
     await letRun(host, runAfter, context);
   }
-  const tagged = internal.flatMap(({ device, tag }) => (tag ? [{ device, tag }] : []));
+  const inImages = internal.filter(disk => !keptByManager(disk));
+  const tagged = inImages.flatMap(({ device, tag }) => (tag ? [{ device, tag }] : []));
   if (tagged.length > 0) await toolstack.perform({ do: 'dropTags', internal: tagged }, context);
+  await dropTags(host, internal.filter(keptByManager), context);
 }
 
 /** Overlays that the running domain writes to, or whose fold an earlier life has begun. */
@@ -101,11 +104,12 @@ async function liveDiskPaths(
 }
 
 async function undoOffline(
-  { images }: Host,
+  host: Host,
   external: readonly CreateDisk[],
   internal: readonly CreateDisk[],
   context: Context,
 ): Promise<void> {
+  const { images } = host;
   for (const { overlay, head } of external) {
     if (!overlay || !(await images.exists(overlay.path))) continue;
     const { backing } = await images.view(overlay, context);
@@ -115,7 +119,15 @@ async function undoOffline(
     }
     await images.perform({ do: 'commit', top: overlay, base: head }, context);
   }
-  for (const { head, tag } of internal) {
+  await dropTags(host, internal, context);
+}
+
+async function dropTags(
+  { images }: Host,
+  disks: readonly CreateDisk[],
+  context: Context,
+): Promise<void> {
+  for (const { head, tag } of disks) {
     if (tag) await images.perform({ do: 'dropTag', image: head, tag }, context);
   }
 }

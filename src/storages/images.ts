@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { isManaged } from '../catalog/model.ts';
 import type { Clock } from '../engine/clock.ts';
 import type { Json } from '../engine/json.ts';
 import { StepError } from '../engine/step.ts';
@@ -40,6 +41,7 @@ import {
 import { asStep } from './step-error.ts';
 import { prepareTrash, trash, trashFolder } from './trash.ts';
 import { viewChain, viewImage } from './view.ts';
+import { performOnVolume, volumeArgvs } from './volume-manager.ts';
 
 /** Images in files and volumes of this host, by qemu-img. The clock dates what goes to the trash. */
 export function hostImages({ clock }: { readonly clock: Clock }): Images {
@@ -75,11 +77,11 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
     case 'createFile':
       return createFile(deed.path, deed.like, context);
     case 'tag':
-      return tag(deed, context);
+      return isManaged(deed.image) ? performOnVolume(deed, context) : tag(deed, context);
     case 'applyTag':
-      return applyTag(deed, context);
+      return isManaged(deed.image) ? performOnVolume(deed, context) : applyTag(deed, context);
     case 'dropTag':
-      return dropTag(deed, context);
+      return isManaged(deed.image) ? performOnVolume(deed, context) : dropTag(deed, context);
     case 'extractTag':
       return extractTag(deed, deed.to, context);
     case 'rebase':
@@ -140,11 +142,11 @@ function preview(deed: ImageDeed): readonly Command[] {
     case 'createFile':
       return [file('create-exclusive', deed.path), file('chown-like', deed.path, deed.like)];
     case 'tag':
-      return [exec(tagArgv(deed))];
+      return isManaged(deed.image) ? volumeArgvs(deed).map(exec) : [exec(tagArgv(deed))];
     case 'applyTag':
-      return [exec(applyArgv(deed))];
+      return isManaged(deed.image) ? volumeArgvs(deed).map(exec) : [exec(applyArgv(deed))];
     case 'dropTag':
-      return [exec(dropArgv(deed))];
+      return isManaged(deed.image) ? volumeArgvs(deed).map(exec) : [exec(dropArgv(deed))];
     case 'extractTag': {
       const draft = draftOf(deed.to.path);
       return [exec(extractArgv(deed, draft, null)), file('move', draft, deed.to.path)];

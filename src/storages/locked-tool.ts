@@ -1,4 +1,4 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { lstat, mkdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StepError } from '../engine/step.ts';
@@ -13,9 +13,14 @@ import type { CallContext } from '../toolstacks/port.ts';
 /** The engine's own deadline ends a tool by its signal; this is for an engine that has none. */
 const LONGEST_MS = 24 * 60 * 60_000;
 
+/** Where locks of devices lie: beside a device node there is no place for them. Gone with the host's power. */
+const LOCKS_OF_DEVICES = '/run/domsnap';
+
 /** The file on which a tool holds a kernel lock for as long as it works on an image. */
 export const toolLock = (path: string): string =>
-  join(dirname(path), `.${basename(path)}.domsnap-lock`);
+  path.startsWith('/dev/')
+    ? join(LOCKS_OF_DEVICES, `${path.slice('/dev/'.length).replaceAll('/', ':')}.lock`)
+    : join(dirname(path), `.${basename(path)}.domsnap-lock`);
 
 /**
  * Run a tool that may outlive its engine, under the locks of the images that it works on: whoever
@@ -31,7 +36,10 @@ export async function runLocked(
   // flock becomes the next flock and at last the tool: all locks live exactly as long as it does.
   const nested = inner.reduceRight<Argv>((rest, lock) => lockedArgv(lock, rest), argv);
   const { log, signal } = context;
-  for (const image of images) await prepareLock(toolLock(image));
+  for (const image of images) {
+    if (image.startsWith('/dev/')) await mkdir(LOCKS_OF_DEVICES, { recursive: true, mode: 0o700 });
+    await prepareLock(toolLock(image));
+  }
   try {
     await run(nested, { timeoutMs: LONGEST_MS, log, signal, lock: outer });
   } finally {

@@ -11,10 +11,51 @@ export interface ImageView {
   /** Bytes of the guest's data that this very image holds, those of its bases not counted. */
   readonly dataBytes: number;
   readonly backing: Volume | null;
-  /** Internal snapshots. */
+  /** Internal snapshots, and those that a volume manager keeps of it; broken ones are not among them. */
   readonly tags: readonly string[];
   /** Of a raw image: the format that its first bytes are the mark of. */
   readonly mark?: string | undefined;
+  /** Of a volume that a volume manager looks after: what that says of it. */
+  readonly manager?: ManagedVolume | undefined;
+}
+
+/** A volume whose snapshots are volumes beside it, made by its volume manager. */
+export interface ManagedVolume {
+  /** `lvm`: each snapshot has a room of its own for what changes, and is lost where it runs full. */
+  readonly kind: 'lvm' | 'lvm-thin';
+  /** The volume group. */
+  readonly group: string;
+  /** Bytes of the group that no volume has. */
+  readonly freeBytes: number;
+  readonly extentBytes: number;
+  /** Other hosts may have it active as well. */
+  readonly shared: boolean;
+  readonly active: boolean;
+  readonly open: boolean;
+  /** It is a classic snapshot itself: LVM takes none of such. */
+  readonly isSnapshot: boolean;
+  /** A snapshot's content is on its way into this volume. */
+  readonly merging: boolean;
+  /** Where a thin volume's data and its map lie. */
+  readonly pool: {
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly dataPercent: number;
+    readonly metadataPercent: number;
+  } | null;
+  /** Those that domsnap has made of it. */
+  readonly snapshots: readonly VolumeSnapshot[];
+}
+
+/** One snapshot of a managed volume: a volume whose name is the tag. */
+export interface VolumeSnapshot {
+  readonly tag: string;
+  readonly merging: boolean;
+  /** Of a classic one: the room that it has for what changes, and how much of that is used. */
+  readonly sizeBytes: number;
+  readonly usedBytes: number;
+  /** Why it holds nothing any more; null for one that is whole. */
+  readonly broken: string | null;
 }
 
 /**
@@ -26,8 +67,20 @@ export type ImageDeed =
   | { readonly do: 'createOverlay'; readonly image: Volume; readonly base: Volume }
   /** A new empty file, durable, 0600, owned like the image beside it. */
   | { readonly do: 'createFile'; readonly path: string; readonly like: string }
-  | { readonly do: 'tag'; readonly image: Volume; readonly tag: string }
-  | { readonly do: 'applyTag'; readonly image: Volume; readonly tag: string }
+  | {
+      readonly do: 'tag';
+      readonly image: Volume;
+      readonly tag: string;
+      /** Of a logical volume that is not thin: the room for what will change. */
+      readonly roomBytes?: number | undefined;
+    }
+  | {
+      readonly do: 'applyTag';
+      readonly image: Volume;
+      readonly tag: string;
+      /** Of a logical volume that is not thin: the room that the snapshot is taken again with. */
+      readonly roomBytes?: number | undefined;
+    }
   | { readonly do: 'dropTag'; readonly image: Volume; readonly tag: string }
   /** The content of an internal snapshot into a new image of its own. */
   | {

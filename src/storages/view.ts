@@ -7,6 +7,7 @@ import { imageMark } from '../tools/image-mark.ts';
 import { readQcow2Header } from '../tools/qcow2-header.ts';
 import { imageInfo } from '../tools/qemu-img.ts';
 import type { CallContext } from '../toolstacks/port.ts';
+import { viewLogicalVolume } from './lvm-view.ts';
 import type { ImageView } from './port.ts';
 import { asStep, badImage } from './step-error.ts';
 
@@ -34,6 +35,10 @@ export async function viewImage(
 ): Promise<ImageView> {
   const format = knownFormat(volume);
   return await asStep(async () => {
+    if (format === 'raw') {
+      const found = await viewLogicalVolume(volume, context);
+      if (found) return found;
+    }
     if (!(await fileExists(volume.path))) {
       throw new StepError('missing', `${volume.path} is not there`, { retryable: false });
     }

@@ -99,6 +99,7 @@ export function checkup({ facts, view, snapshot, ...rest }: Ill = {}): Checkup {
       memoryFiles: new Map([['/vm/s1.memory', 1_000]]),
       holders: new Map(),
       usedElsewhere: new Map(),
+      memoryFolder: '/home/memory',
       ...facts,
     },
     silent: null,

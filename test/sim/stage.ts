@@ -108,6 +108,7 @@ export async function plan(
     toolstack: simToolstack(life),
     images: simImages(life),
     catalog,
+    home: '/home',
     context: FREE,
   };
   const domain = catalog.domain(host.domain) as Domain;

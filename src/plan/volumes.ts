@@ -1,0 +1,122 @@
+import type { DomainDisk, Volume } from '../catalog/model.ts';
+import type { ImageView, ManagedVolume } from '../storages/port.ts';
+import { mebibytes } from './draft.ts';
+import { fileSafe } from './names.ts';
+import type { Refusal } from './refusal.ts';
+import type { Survey } from './survey.ts';
+
+/** How much room a snapshot of a logical volume gets, as a user says it: `20%` of the volume, or bytes. */
+export type Room = { readonly percent: number } | { readonly bytes: number };
+
+/** More, on top of the volume itself, for the table of what has changed: 16 bytes for each 4 KiB, and a chunk. */
+const TABLE_SHARE = 1.01;
+/** Volume groups of the same size as a pool's map should never be this full: LVM stops the pool then. */
+const POOL_FULL_PERCENT = 95;
+/** LVM's names hold no more, together with what it may append itself. */
+const LV_NAME_MAX = 127 - '.replaced'.length;
+
+/** What its volume manager says of a disk's head; undefined for a disk that has none. */
+export const managerOf = ({ images }: Survey, head: Volume): ManagedVolume | undefined =>
+  images.get(head.path)?.manager;
+
+/**
+ * The name of the volume that holds a disk's content. Its own name comes first, so that an administrator
+ * sees in any list what belongs together; LVM has words of its own that hold a `_`.
+ */
+export function volumeTag(head: Volume, stem: string, operation: string): string {
+  const lv = head.path.slice(head.path.lastIndexOf('/') + 1);
+  const own = lv.startsWith('-') ? lv.slice(1) : lv;
+  const middle = fileSafe(stem).replaceAll('_', '-');
+  const room = LV_NAME_MAX - operation.length - 2 - middle.length;
+  return `${own.slice(0, Math.max(room, 1))}.${middle}.${operation}`;
+}
+
+/** The room that a classic snapshot gets, in bytes, in whole extents; undefined for thin volumes. */
+export function roomFor(view: ImageView, asked: Room | undefined): number | undefined {
+  const { manager, virtualBytes } = view;
+  if (manager?.kind !== 'lvm') return undefined;
+  const { extentBytes } = manager;
+  const most = virtualBytes * TABLE_SHARE + extentBytes;
+  const wanted =
+    asked === undefined
+      ? most
+      : 'bytes' in asked
+        ? asked.bytes
+        : (virtualBytes * asked.percent) / 100;
+  return Math.ceil(Math.min(wanted, most) / extentBytes) * extentBytes;
+}
+
+/** Whether a snapshot with this room can never run full. */
+export const neverFull = ({ virtualBytes }: ImageView, roomBytes: number): boolean =>
+  roomBytes >= virtualBytes * TABLE_SHARE;
+
+/** Why no snapshot can be taken of these volumes, with their rooms, whatever it is for. */
+export function volumeRefusals(
+  facts: Survey,
+  taken: readonly { readonly disk: DomainDisk; readonly roomBytes: number | undefined }[],
+): Refusal[] {
+  const refusals: Refusal[] = [];
+  const groups = new Map<string, { need: number; free: number; devices: string[] }>();
+  for (const { disk, roomBytes } of taken) {
+    const manager = managerOf(facts, disk.head);
+    if (!manager) continue;
+    refusals.push(...unfit(disk, manager));
+    if (roomBytes === undefined) continue;
+    const sum = groups.get(manager.group) ?? { need: 0, free: manager.freeBytes, devices: [] };
+    sum.need += roomBytes;
+    sum.devices.push(disk.device);
+    groups.set(manager.group, sum);
+  }
+  for (const [group, { need, free, devices }] of groups) {
+    if (need <= free) continue;
+    refusals.push({
+      code: 'no-space',
+      message: `${devices.join(', ')}: the volume group ${group} has ${mebibytes(free)} free; snapshots that cannot run full need ${mebibytes(need)}`,
+      hint: `--lvm-size 20% gives each room for a fifth of its volume: domsnap shows how full it is, and LVM drops one that runs full; or extend the group (vgextend), or use thin volumes`,
+    });
+  }
+  return refusals;
+}
+
+function unfit({ device, head }: DomainDisk, manager: ManagedVolume): Refusal[] {
+  const { group, pool } = manager;
+  if (manager.shared) {
+    return [
+      {
+        code: 'shared-group',
+        message: `${device}: the volume group ${group} is shared with other hosts, which would not see the snapshot's copies`,
+        hint: `activate the volume here alone, in a group of this host (vgchange --lock-type none), or take ${device} out: --disk ${device}=none`,
+      },
+    ];
+  }
+  if (manager.isSnapshot) {
+    return [
+      {
+        code: 'snapshot-of-snapshot',
+        message: `${device}: ${head.path} is a snapshot itself, and LVM takes no classic snapshot of a snapshot`,
+        hint: 'thin volumes have no such limit (lvconvert --type thin); or copy it into a volume of its own',
+      },
+    ];
+  }
+  if (manager.merging) {
+    return [
+      {
+        code: 'merging',
+        message: `${device}: a snapshot is being merged into ${head.path}`,
+        hint: `wait until 'lvs ${group}' does not show it any more; a merge that was put off begins when the volume is activated again`,
+      },
+    ];
+  }
+  if (pool && Math.max(pool.dataPercent, pool.metadataPercent) >= POOL_FULL_PERCENT) {
+    const what = pool.dataPercent >= POOL_FULL_PERCENT ? 'data' : 'metadata';
+    const extend = what === 'data' ? '-L +SIZE' : '--poolmetadatasize +SIZE';
+    return [
+      {
+        code: 'no-space',
+        message: `${device}: the ${what} of the thin pool ${group}/${pool.name} is ${Math.max(pool.dataPercent, pool.metadataPercent)} % full: every write of every guest on it could fail`,
+        hint: `lvextend ${extend} ${group}/${pool.name}`,
+      },
+    ];
+  }
+  return [];
+}

@@ -1,0 +1,96 @@
+import type { Volume } from '../catalog/model.ts';
+import { StepError } from '../engine/step.ts';
+import { fileExists } from '../tools/file-facts.ts';
+import { logicalVolumeAt } from '../tools/lvm-name.ts';
+import { type LogicalVolume, volumesOf } from '../tools/lvm-report.ts';
+import type { CallContext } from '../toolstacks/port.ts';
+import type { ImageView, VolumeSnapshot } from './port.ts';
+
+/**
+ * The mark on every volume that domsnap makes of another: it holds the other's name. LVM's own note of
+ * the origin goes with the origin when a thin volume's place is taken by another's content.
+ */
+export const markOf = (lv: string): string => `domsnap.of=${lv}`;
+
+/**
+ * What LVM says of a logical volume; undefined where the path is something else, or nothing.
+ * Throws StepError `missing` for a volume that is not active; ToolError as `volumesOf`.
+ */
+export async function viewLogicalVolume(
+  volume: Volume,
+  context: CallContext,
+): Promise<ImageView | undefined> {
+  const name = await logicalVolumeAt(volume.path);
+  if (!name) return undefined;
+  const all = await volumesOf(name.vg, context).catch(async error => {
+    // Nothing is there, and no group has such a name: then it is no volume either.
+    if (await fileExists(volume.path)) throw error;
+    return [];
+  });
+  const found = all.find(other => other.name === name.lv);
+  if (!found) return undefined;
+  if (found.active) return viewOf(volume, found, all);
+  const message = `${volume.path} is not active; 'lvchange -ay ${name.vg}/${name.lv}' makes it so`;
+  throw new StepError('missing', message, { retryable: false });
+}
+
+/** What a report of its volume group says of a volume. */
+export function viewOf(
+  volume: Volume,
+  of: LogicalVolume,
+  all: readonly LogicalVolume[],
+): ImageView {
+  const pool = all.find(({ name, segment }) => name === of.pool && segment === 'thin-pool');
+  const snapshots = snapshotsOf(of, all);
+  const { freeBytes, extentBytes, shared } = of.group;
+  const isSnapshot = of.pool === null && of.origin !== null;
+  return {
+    volume,
+    // A classic snapshot shows all of its origin, whatever room it has of its own.
+    virtualBytes:
+      (isSnapshot && all.find(({ name }) => name === of.origin)?.sizeBytes) || of.sizeBytes,
+    allocatedBytes: of.sizeBytes,
+    dataBytes: of.sizeBytes,
+    backing: null,
+    tags: snapshots.filter(({ broken }) => broken === null).map(({ tag }) => tag),
+    manager: {
+      kind: of.pool === null ? 'lvm' : 'lvm-thin',
+      group: of.vg,
+      freeBytes,
+      extentBytes,
+      shared,
+      active: of.active,
+      open: of.open,
+      isSnapshot,
+      merging: of.merging || snapshots.some(({ merging }) => merging),
+      pool: pool
+        ? {
+            name: pool.name,
+            sizeBytes: pool.sizeBytes,
+            dataPercent: pool.dataPercent ?? 0,
+            metadataPercent: pool.metadataPercent ?? 0,
+          }
+        : null,
+      snapshots,
+    },
+  };
+}
+
+function snapshotsOf(of: LogicalVolume, all: readonly LogicalVolume[]): VolumeSnapshot[] {
+  return all
+    .filter(({ tags }) => tags.includes(markOf(of.name)))
+    .map(one => ({
+      tag: one.name,
+      merging: one.merging,
+      sizeBytes: one.sizeBytes,
+      usedBytes: ((one.dataPercent ?? 0) / 100) * one.sizeBytes,
+      broken: brokenness(one, of),
+    }));
+}
+
+/** Why a snapshot holds nothing that could be gone back to. */
+function brokenness(one: LogicalVolume, of: LogicalVolume): string | null {
+  if (one.invalid) return 'it ran full, and LVM has given it up';
+  if (of.pool !== null) return one.pool === of.pool ? null : `it is no thin volume of ${of.pool}`;
+  return one.origin === of.name ? null : `it is no snapshot of ${of.name}`;
+}
