@@ -31,7 +31,7 @@ const calledOff = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(signal, () => calledOff.abort());
 try {
-  const { status, uptimeS } = await runInLab({
+  const { status, uptimeS, end } = await runInLab({
     argv: positionals,
     cwd: process.cwd(),
     environment: guestEnvironment(process.env),
@@ -42,6 +42,7 @@ try {
     onOutput: bytes => process.stdout.write(bytes),
     signal: calledOff.signal,
   });
+  if (status === null) throw new Error(`the lab host ended before its command: ${end}`);
   console.error(`lvm-lab: exit code ${status}, ${uptimeS} s after the host's start`);
   process.exitCode = status;
 } catch (error) {

@@ -18,12 +18,17 @@ export interface LabRun extends Command {
   readonly timeoutMs: number;
   /** Hears what the command prints, stdout and stderr together, while it runs. */
   readonly onOutput: (bytes: Buffer) => void;
+  /** Puts what the command needs into the folder that the guest has at `LAB/share`. */
+  readonly prepare?: ((share: string) => Promise<void>) | undefined;
   /** Calls the run off. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface LabResult {
-  readonly status: number;
+  /** The command's exit code; null where the host died before that, or was not done in time. */
+  readonly status: number | null;
+  /** How the host ended, and what its console showed last. */
+  readonly end: string;
   /** How long the host was up when the command had ended. */
   readonly uptimeS: number;
   /** What the command wrote to the file that `DOMSNAP_LAB_REPORT` names. */
@@ -32,10 +37,8 @@ export interface LabResult {
 
 /**
  * Boot a lab host whose root is a copy-on-write view of this machine's, run one command in it as root,
- * and power it off. All that the command changes is gone with the host.
- *
- * Throws an Error with the end of the host's console where the host died under its command, and where
- * it was not done in time.
+ * and power it off. All that the command changes is gone with the host. Rejects where no host can be
+ * made or started.
  */
 export async function runInLab(options: LabRun): Promise<LabResult> {
   const work = mkdtempSync(join(tmpdir(), 'domsnap-lab-'));
@@ -45,6 +48,7 @@ export async function runInLab(options: LabRun): Promise<LabResult> {
     const environment = { ...options.environment, DOMSNAP_LAB_REPORT: `${LAB}/share/report` };
     await writeFile(join(share, 'session'), sessionScript({ ...options, environment }));
     await writeFile(join(share, 'output'), '');
+    await options.prepare?.(share);
     const kit = await hostKit(options.cacheFolder);
     const initramfs = join(work, 'initramfs.cpio');
     await writeInitramfs(kit, initramfs);
@@ -62,10 +66,12 @@ export async function runInLab(options: LabRun): Promise<LabResult> {
     const left = (name: string) =>
       existsSync(join(share, name)) ? readFileSync(join(share, name), 'utf8') : undefined;
     const status = left('status');
-    if (status !== undefined)
-      return { status: Number(status), uptimeS: Number(left('uptime')), report: left('report') };
-    const said = existsSync(console) ? readFileSync(console, 'utf8').slice(-4000) : '';
-    throw new Error(`the lab host died before its command had ended: ${end}\n${said}`);
+    return {
+      status: status === undefined ? null : Number(status),
+      end: `${end}\n${existsSync(console) ? readFileSync(console, 'utf8').slice(-4000) : ''}`,
+      uptimeS: Number(left('uptime') ?? Number.NaN),
+      report: left('report'),
+    };
   } finally {
     await rm(work, { recursive: true, force: true });
   }

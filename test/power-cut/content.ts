@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Snapshot, SnapshotDisk } from '../../src/catalog/model.ts';
 import { run } from '../../src/tools/run.ts';
-import { counterInMemory, counterOnDisk, GUEST_AREA_BYTES } from './counting-guest.ts';
+import { counterInMemory, counterOnDisk, GUEST_AREA_BYTES } from '../counting-guest.ts';
 import { tools } from './tools.ts';
 
 /** What an image holds, through all its bases, or what a tag in it holds. */

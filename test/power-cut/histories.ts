@@ -13,8 +13,8 @@ import { run } from '../../src/tools/run.ts';
 import { startArgv } from '../../src/toolstacks/qemu/argv.ts';
 import { QemuDomainConfig } from '../../src/toolstacks/qemu/domain-config.ts';
 import { parseDomainFile } from '../../src/toolstacks/qemu/domain-file.ts';
+import { bootSector } from '../counting-guest.ts';
 import { readDisks, readSnapshot, type SnapshotContent } from './content.ts';
-import { bootSector } from './counting-guest.ts';
 import { tools } from './tools.ts';
 
 /** How snapshots hold the two disks: both in overlays, both in tags, or one in each. */

@@ -1,0 +1,41 @@
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { labCacheFolder } from '../../src/lab/kit.ts';
+import { guestEnvironment } from '../lab-host/environment.ts';
+import { runSuite, suiteName } from '../lab-host/suite/run-suite.ts';
+
+const GIB = 1024 ** 3;
+const only = new RegExp(process.env.DOMSNAP_LVM_ONLY ?? '');
+
+const files = globSync(join(import.meta.dirname, 'inside/*.inside.ts'))
+  .filter(file => only.test(suiteName(file)))
+  .sort();
+
+// Before the tests are declared: what they are is in the report.
+const { results, trouble, bootS, testsS } = await runSuite({
+  files,
+  environment: guestEnvironment(process.env),
+  cacheFolder: labCacheFolder(process.env),
+  diskBytes: [4 * GIB, 4 * GIB],
+  memoryMb: 2048,
+  timeoutMs: 20 * 60_000,
+  onOutput: () => {},
+});
+console.log(
+  `lvm: the first test began after ${bootS.toFixed(1)} s, the last ended ${testsS} s later`,
+);
+
+test('the lab host runs its tests to their end', () => {
+  expect(trouble).toBeUndefined();
+  expect(files).not.toEqual([]);
+});
+
+describe.each(files.map(suiteName))('%s', name => {
+  const here = results.filter(({ file }) => file === name);
+  test('has tests', () => expect(here).not.toEqual([]));
+  for (const { path, status, durationMs, error } of here)
+    test.skipIf(status === 'skipped')(`${path.join(' > ')} (${durationMs} ms)`, () => {
+      if (error) throw Object.assign(new Error(error.message), error);
+    });
+});
