@@ -71,6 +71,7 @@ export const createCommand = () =>
         ['domsnap create web1 pre-upgrade --reason CHG-1042', 'named, with a reason in the audit'],
         ['domsnap create web1 nightly --memory none', 'disks only, the guest frozen for a moment'],
         ['domsnap create web1 s1 --disk vda=external --disk vdb=none', 'each disk in its own way'],
+        ['domsnap create web1 s1 --lvm-size 20%', 'logical volumes: room for a fifth to change'],
       ),
     )
     .action(async (domain, name, options, command) => {

@@ -12,6 +12,7 @@ import { json, out, stylist } from './output.ts';
 import { sizesOf } from './sizes.ts';
 import { snapshotJson } from './snapshot-json.ts';
 import { renderTree } from './tree.ts';
+import { volumeStates } from './volume-states.ts';
 
 /** `domsnap list [domain]`: all domains with where they are, or the tree of one; `--tree`: of all. */
 export function list(
@@ -32,11 +33,13 @@ async function listDomain(call: Invocation, session: Session, known: Domain): Pr
   const { journal, clock } = session;
   const { domain, snapshots } = await treeNow(session, known);
   const sizes = sizesOf(domain, snapshots);
+  const volumes = await volumeStates(session, snapshots);
   const { name, current } = domain;
   if (call.json) {
     const found = snapshots.map(snapshot => {
       const { own, shared, missing } = sizes.get(snapshot.name)!;
-      return { ...snapshotJson(snapshot), ownBytes: own, sharedBytes: shared, missing };
+      const volume = volumes.get(snapshot.name) ?? null;
+      return { ...snapshotJson(snapshot), ownBytes: own, sharedBytes: shared, missing, volume };
     });
     json({ ok: true, domain: name, current, snapshots: found });
     return;
@@ -48,7 +51,7 @@ async function listDomain(call: Invocation, session: Session, known: Domain): Pr
   const style = stylist(process.stdout);
   const left = openOn({ journal }, name);
   const leftBy = left && leftOpen({ journal }, left.id) ? left.id : undefined;
-  const tree = { domain: name, current, snapshots, sizes, leftBy, nowMs: clock.now() };
+  const tree = { domain: name, current, snapshots, sizes, volumes, leftBy, nowMs: clock.now() };
   out(renderTree(tree, style));
 }
 

@@ -52,6 +52,10 @@ const sized = SnapshotDocument.extend({
   ownBytes: z.number(),
   sharedBytes: z.number(),
   missing: z.array(z.string()),
+  /** What a volume manager says of its volumes; null where they lie in none. */
+  volume: z
+    .object({ usedPercent: z.number().nullable(), broken: z.string().nullable() })
+    .nullable(),
 });
 
 const step = z.object({

@@ -15,6 +15,7 @@ import { json, out, type Style, stylist } from './output.ts';
 import { type Sizes, sizesOf } from './sizes.ts';
 import { snapshotJson } from './snapshot-json.ts';
 import { consistencyText } from './summary.ts';
+import { type VolumeState, volumeStates } from './volume-states.ts';
 
 /** What somebody typed is shown so far, and without what moves a terminal's cursor. */
 const TEXT_MAX = 1_000;
@@ -24,6 +25,7 @@ interface Details {
   readonly children: readonly string[];
   readonly current: boolean;
   readonly sizes: Sizes;
+  readonly volume: VolumeState | null;
   readonly by: Who | undefined;
   readonly nowMs: number;
 }
@@ -54,24 +56,28 @@ async function detailsOf(session: Session, domainName: string, name: string): Pr
     children: snapshots.filter(({ parent }) => parent === name).map(child => child.name),
     current: domain.current === name,
     sizes: all.get(name)!,
+    volume: (await volumeStates(session, [snapshot])).get(name) ?? null,
     by: first?.fact.type === 'started' ? first.fact.who : undefined,
     nowMs: clock.now(),
   };
 }
 
-function documentOf({ snapshot, children, current, sizes, by }: Details): object {
+function documentOf({ snapshot, children, current, sizes, volume, by }: Details): object {
   const { own, shared, missing } = sizes;
   return {
     ok: true,
     domain: snapshot.domain,
-    snapshot: { ...snapshotJson(snapshot), ownBytes: own, sharedBytes: shared, missing },
+    snapshot: { ...snapshotJson(snapshot), ownBytes: own, sharedBytes: shared, missing, volume },
     children,
     current,
     by: by ?? null,
   };
 }
 
-function textOf({ snapshot, children, current, sizes, by, nowMs }: Details, style: Style): string {
+function textOf(
+  { snapshot, children, current, sizes, volume, by, nowMs }: Details,
+  style: Style,
+): string {
   const { name, domain, createdAt, description, parent, disks, memory } = snapshot;
   const kind = snapshot.kind === 'abandoned' ? 'left behind by a revert' : 'snapshot';
   const states = {
@@ -99,6 +105,8 @@ function textOf({ snapshot, children, current, sizes, by, nowMs }: Details, styl
     }),
     ['size', `own ${bytes(sizes.own)}, shared ${bytes(sizes.shared)}`],
     ...(memory ? memoryRows(memory) : []),
+    ...(volume?.usedPercent == null ? [] : [['room', `${volume.usedPercent} % used`] as const]),
+    ...(volume?.broken == null ? [] : [[style('red', 'unusable'), volume.broken] as const]),
     ...sizes.missing.map(path => [style('red', 'missing'), path] as const),
     [
       'operation',

@@ -2,6 +2,7 @@ import type { Snapshot } from '../catalog/model.ts';
 import { age, bytes, columns } from './format.ts';
 import type { Style } from './output.ts';
 import type { Sizes } from './sizes.ts';
+import type { VolumeState } from './volume-states.ts';
 
 /** What a tree is drawn of. */
 export interface TreeInput {
@@ -9,10 +10,15 @@ export interface TreeInput {
   readonly current: string | null;
   readonly snapshots: readonly Snapshot[];
   readonly sizes: ReadonlyMap<string, Sizes>;
+  /** By snapshot: what their volume manager says of its volumes. */
+  readonly volumes?: ReadonlyMap<string, VolumeState> | undefined;
   /** The operation that nobody works on, and nobody has brought to its end. */
   readonly leftBy?: string | undefined;
   readonly nowMs: number;
 }
+
+/** From here on somebody should give it more room. */
+const FULL_PERCENT = 80;
 
 /** null: the running head. */
 type Node = Snapshot | null;
@@ -96,12 +102,13 @@ function nameOf(
 
 function facts(
   { name, createdAt, kind, state, consistency, memory }: Snapshot,
-  { sizes, nowMs }: TreeInput,
+  { sizes, volumes, nowMs }: TreeInput,
   style: Style,
 ): string[] {
   // What it will be good for is not known before it is made.
   if (state === 'creating') return [age(nowMs - createdAt).padStart(6)];
   const { own = 0, shared = 0, missing = [] } = sizes.get(name) ?? {};
+  const { usedPercent, broken } = volumes?.get(name) ?? { usedPercent: null, broken: null };
   return [
     age(nowMs - createdAt).padStart(6),
     kind === 'abandoned' ? style('dim', 'left behind') : memory ? 'checkpoint' : 'disk-only',
@@ -113,6 +120,12 @@ function facts(
         : consistency,
     `own ${bytes(own)}`,
     shared > 0 ? `shared ${bytes(shared)}` : '',
-    missing.length > 0 ? style('red', `${missing.length} missing`) : '',
+    broken !== null
+      ? style('red', `unusable: ${broken}`)
+      : missing.length > 0
+        ? style('red', `${missing.length} missing`)
+        : usedPercent === null
+          ? ''
+          : style(usedPercent >= FULL_PERCENT ? 'red' : 'dim', `${usedPercent} % of its room`),
   ];
 }

@@ -67,12 +67,19 @@ const calledOff = ({ toolstack }: Host) =>
     probe: alwaysAgain,
     async act(input, context) {
       // Also of a domain that has died: what the capture has left beside the memory file goes.
-      await toolstack.perform({ do: 'cancelCapture', ...target(input) }, context);
+      const cancelled = toolstack.perform({ do: 'cancelCapture', ...target(input) }, context);
+      const failure = await cancelled.then(
+        () => null,
+        error => ({ error }),
+      );
+      // A file that cannot be removed, in a folder that has become read-only, is no reason to keep the
+      // guest waiting.
       const state = await toolstack.runState(context);
       if (state !== 'off' && state !== input.runAfter) {
         const wanted = input.runAfter === 'paused' ? 'pause' : 'resume';
         await toolstack.perform({ do: wanted }, context);
       }
+      if (failure) throw failure.error;
       return { output: {} };
     },
   });

@@ -41,7 +41,7 @@ import {
 import { asStep } from './step-error.ts';
 import { prepareTrash, trash, trashFolder } from './trash.ts';
 import { viewChain, viewImage } from './view.ts';
-import { performOnVolume, volumeArgvs } from './volume-manager.ts';
+import { performOnVolume, type VolumeDeed, volumeArgvs } from './volume-manager.ts';
 
 /** Images in files and volumes of this host, by qemu-img. The clock dates what goes to the trash. */
 export function hostImages({ clock }: { readonly clock: Clock }): Images {
@@ -77,13 +77,10 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
     case 'createFile':
       return createFile(deed.path, deed.like, context);
     case 'tag':
-      return isManaged(deed.image) ? performOnVolume(deed, context) : tag(deed, context);
     case 'applyTag':
-      return isManaged(deed.image) ? performOnVolume(deed, context) : applyTag(deed, context);
     case 'dropTag':
-      return isManaged(deed.image) ? performOnVolume(deed, context) : dropTag(deed, context);
     case 'extractTag':
-      return extractTag(deed, deed.to, context);
+      return isManaged(deed.image) ? performOnVolume(deed, context) : onTag(deed, context);
     case 'rebase':
       return rebase(deed.top, deed.base, context);
     case 'dropDraft':
@@ -101,6 +98,19 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
       return trash(deed.path, deed.operation, clock.now(), context);
     case 'purge':
       return purge(deed, context);
+  }
+}
+
+function onTag(deed: VolumeDeed, context: CallContext): Promise<void> {
+  switch (deed.do) {
+    case 'tag':
+      return tag(deed, context);
+    case 'applyTag':
+      return applyTag(deed, context);
+    case 'dropTag':
+      return dropTag(deed, context);
+    case 'extractTag':
+      return extractTag(deed, deed.to, context);
   }
 }
 
@@ -142,15 +152,10 @@ function preview(deed: ImageDeed): readonly Command[] {
     case 'createFile':
       return [file('create-exclusive', deed.path), file('chown-like', deed.path, deed.like)];
     case 'tag':
-      return isManaged(deed.image) ? volumeArgvs(deed).map(exec) : [exec(tagArgv(deed))];
     case 'applyTag':
-      return isManaged(deed.image) ? volumeArgvs(deed).map(exec) : [exec(applyArgv(deed))];
     case 'dropTag':
-      return isManaged(deed.image) ? volumeArgvs(deed).map(exec) : [exec(dropArgv(deed))];
-    case 'extractTag': {
-      const draft = draftOf(deed.to.path);
-      return [exec(extractArgv(deed, draft, null)), file('move', draft, deed.to.path)];
-    }
+    case 'extractTag':
+      return isManaged(deed.image) ? volumeArgvs(deed).map(exec) : previewTag(deed);
     case 'rebase':
       return previewRebase(deed);
     case 'dropDraft':
@@ -165,6 +170,21 @@ function preview(deed: ImageDeed): readonly Command[] {
       return [file('move', deed.path, `${trashFolder(deed.path, deed.operation)}/`)];
     case 'purge':
       return [file('remove', join(deed.folder, deed.operation, deed.name))];
+  }
+}
+
+function previewTag(deed: VolumeDeed): Command[] {
+  switch (deed.do) {
+    case 'tag':
+      return [exec(tagArgv(deed))];
+    case 'applyTag':
+      return [exec(applyArgv(deed))];
+    case 'dropTag':
+      return [exec(dropArgv(deed))];
+    case 'extractTag': {
+      const draft = draftOf(deed.to.path);
+      return [exec(extractArgv(deed, draft, null)), file('move', draft, deed.to.path)];
+    }
   }
 }
 

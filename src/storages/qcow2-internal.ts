@@ -1,7 +1,6 @@
 import type { Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
-import { fileExists, mustBePlain } from '../tools/file-facts.ts';
-import { chownLike, createExclusive, fsyncFile, moveDurably } from '../tools/files.ts';
+import { fsyncFile } from '../tools/files.ts';
 import {
   convertSnapshotArgv,
   snapshotApplyArgv,
@@ -10,10 +9,9 @@ import {
 } from '../tools/qemu-img-argv.ts';
 import type { Argv } from '../tools/run.ts';
 import type { CallContext } from '../toolstacks/port.ts';
-import { draftOf } from './draft.ts';
 import { runLocked } from './locked-tool.ts';
+import { copyIntoNewImage } from './new-image.ts';
 import type { ImageView } from './port.ts';
-import { badImage } from './step-error.ts';
 import { knownFormat, viewChain } from './view.ts';
 
 /** An internal snapshot of an image that no process has open. */
@@ -67,28 +65,13 @@ export async function dropTag(tagged: Tagged, context: CallContext): Promise<voi
 }
 
 /**
- * Copy a tag's content into a new qcow2 that stands on the image's own base, if it has one. It is
- * made under another name: under its own it is whole. Throws StepError `exists`, `missing`,
- * `no-space`, `bad-image`.
+ * Copy a tag's content into a new qcow2 that stands on the image's own base, if it has one.
+ * Throws StepError `exists`, `missing`, `no-space`, `bad-image`.
  */
 export async function extractTag(tagged: Tagged, to: Volume, context: CallContext): Promise<void> {
-  if (to.format !== 'qcow2') throw badImage(to.path, 'is to be extracted to, which makes a qcow2');
-  const { log } = context;
   const { backing } = await mustHave(tagged, context);
-  if (await fileExists(to.path)) {
-    await mustBePlain(to.path);
-    const [found] = await viewChain(to, context);
-    const same = found?.backing?.path === backing?.path && found?.tags.length === 0;
-    if (same) return;
-    throw new StepError('exists', `${to.path} exists already`, { retryable: false });
-  }
-  const draft = draftOf(to.path);
-  if (await fileExists(draft)) await mustBePlain(draft);
-  else await createExclusive(draft, 0o600, log);
-  await chownLike(draft, tagged.image.path, log);
-  await runLocked(extractArgv(tagged, draft, backing), [to.path], context);
-  await fsyncFile(draft, log);
-  await moveDurably(draft, to.path, log);
+  const copy = (draft: string) => extractArgv(tagged, draft, backing);
+  await copyIntoNewImage({ to, like: tagged.image.path, backing, copy }, context);
 }
 
 async function head({ image }: Tagged, context: CallContext): Promise<ImageView> {

@@ -1,14 +1,16 @@
 import { lvmergeArgv, lvremoveArgv } from '../tools/lvm-argv.ts';
-import { namedBy } from '../tools/lvm-name.ts';
+import { type LvName, namedBy } from '../tools/lvm-name.ts';
+import { convertSnapshotArgv } from '../tools/qemu-img-argv.ts';
 import type { Argv } from '../tools/run.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 import * as classic from './lvm.ts';
 import * as thin from './lvm-thin.ts';
+import { copyIntoNewImage } from './new-image.ts';
 import type { ImageDeed } from './port.ts';
-import { Group } from './volume-group.ts';
+import { Group, noSuchTag } from './volume-group.ts';
 
 /** The deeds on tags, which of a volume are its volume manager's. */
-export type VolumeDeed = Extract<ImageDeed, { do: 'tag' | 'applyTag' | 'dropTag' }>;
+export type VolumeDeed = Extract<ImageDeed, { do: 'tag' | 'applyTag' | 'dropTag' | 'extractTag' }>;
 
 /**
  * Do to a logical volume what qemu-img does to an image that holds its snapshots in itself.
@@ -28,8 +30,29 @@ export async function performOnVolume(deed: VolumeDeed, context: CallContext): P
         : await classic.apply(group, tag, context);
     case 'dropTag':
       if ((await group.volumes()).find(tag)) await group.remove(tag);
+      return;
+    case 'extractTag':
+      return extract(group, deed, context);
   }
 }
+
+/** Copy a snapshot's content into a new image. Thin snapshots sleep, and are sent back to it. */
+async function extract(
+  group: Group,
+  { image, tag, to }: Extract<VolumeDeed, { do: 'extractTag' }>,
+  context: CallContext,
+): Promise<void> {
+  const volumes = await group.volumes();
+  const snapshot = volumes.find(tag);
+  if (!snapshot) throw noSuchTag(image.path, tag);
+  if (!snapshot.active) await group.change(tag, '--activate', 'y', '--ignoreactivationskip');
+  const copy = (draft: string) => copyArgv(group.disk, tag, draft);
+  await copyIntoNewImage({ to, like: image.path, backing: null, copy }, context);
+  if (snapshot.pool !== null) await group.change(tag, '--activate', 'n');
+}
+
+const copyArgv = ({ vg }: LvName, tag: string, to: string): Argv =>
+  convertSnapshotArgv({ from: `/dev/${vg}/${tag}`, fromFormat: 'raw', to });
 
 /** The commands of such a deed where nothing goes wrong. */
 export function volumeArgvs(deed: VolumeDeed): readonly Argv[] {
@@ -48,5 +71,7 @@ export function volumeArgvs(deed: VolumeDeed): readonly Argv[] {
         : [lvmergeArgv(snapshot), classic.takeArgv({ disk }, tag, deed.roomBytes)];
     case 'dropTag':
       return [lvremoveArgv(snapshot)];
+    case 'extractTag':
+      return [copyArgv(disk, tag, deed.to.path)];
   }
 }

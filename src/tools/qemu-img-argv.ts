@@ -100,13 +100,13 @@ function snapshotArgv(action: string, { path, format, tag }: InternalSnapshot): 
 }
 
 /**
- * Copies the content of an internal snapshot into a new qcow2. With `backing`, the file that backs
+ * Copies the content of an internal snapshot, or of the whole image, into a new qcow2. With `backing`, the file that backs
  * `from`, only what `from` holds itself is copied. `shared` reads although a QEMU has it open.
  */
 export function convertSnapshotArgv(copy: {
   readonly from: string;
   readonly fromFormat: ImageFormat;
-  readonly tag: string;
+  readonly tag?: string | undefined;
   readonly to: string;
   readonly backing?: { readonly path: string; readonly format: ImageFormat } | undefined;
   readonly shared?: boolean | undefined;
@@ -119,8 +119,7 @@ export function convertSnapshotArgv(copy: {
     ...(copy.shared ? ['-U'] : []),
     '-f',
     copy.fromFormat,
-    '-l',
-    `snapshot.name=${optionValue(safeTag(copy.tag))}`,
+    ...(copy.tag === undefined ? [] : ['-l', `snapshot.name=${optionValue(safeTag(copy.tag))}`]),
     '-O',
     'qcow2',
     // convert's default is "unsafe": it would not sync.

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CATALOGUE } from '../../machines/index.ts';
 import { StepError } from '../../src/engine/step.ts';
+import { recover } from '../../src/operations/recover.ts';
 import type { CreateRequest } from '../../src/plan/request.ts';
-import { meddled } from '../lab/cases/meddle.ts';
+import { meddled, withoutBackground } from '../lab/cases/meddle.ts';
 import { flood } from '../tools/fake-server.ts';
 import { type FakeGuest, fakeAgent, type Manner, SILENT, withAgent } from './fake-agent.ts';
 import { hasty, SOON } from './hasty.ts';
@@ -184,6 +185,32 @@ describe('B. a guest that is left paused, frozen or stalled', () => {
     const wish = { ...quiesced, quiesce: 'no' } as const;
     const report = await operate(host, wish, { outcome: 'rolledBack', session });
     expect(codes(report)[0]).toMatch(/^pauseDomain: /);
+    await asBefore(host, guest);
+  });
+
+  test('a guest that stood still for its memory runs on, though what the capture left cannot be removed', async () => {
+    const readOnly = () => {
+      throw new StepError('tool-failed', 'remove lab.memory.report: EROFS');
+    };
+    const plain = withoutBackground(host.session);
+    const session: typeof plain = {
+      ...plain,
+      async openToolstack(domain) {
+        const toolstack = await plain.openToolstack(domain);
+        return {
+          ...toolstack,
+          async perform(deed, context) {
+            const answer = await toolstack.perform(deed, context);
+            return ['finishCapture', 'cancelCapture'].includes(deed.do) ? readOnly() : answer;
+          },
+        };
+      },
+    };
+    const wish = { operation: 'create', name: 's1', memory: 'live' } as const;
+    const report = await operate(host, wish, { outcome: 'needsAttention', session });
+    expect(codes(report)).toContain('abandonConvergence: tool-failed');
+    expect(await tell(host, 'query-status')).toMatchObject({ status: 'running' });
+    await recover(host.session, report.operation);
     await asBefore(host, guest);
   });
 

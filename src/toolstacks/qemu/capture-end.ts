@@ -131,8 +131,8 @@ export async function cancelCapture(
     else await cancel(life, context);
   }
   await leaveMigration(life, context.signal);
-  removeReport(path);
   notes.write({ capture: undefined });
+  removeReport(path);
   return { was: status };
 }
 

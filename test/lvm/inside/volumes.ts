@@ -1,0 +1,126 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import {
+  isManaged,
+  type Snapshot,
+  type SnapshotDisk,
+  type Volume,
+} from '../../../src/catalog/model.ts';
+import { openSession } from '../../../src/operations/open-session.ts';
+import { type Report, runRequest } from '../../../src/operations/run-request.ts';
+import type { Session } from '../../../src/operations/session.ts';
+import type { Request } from '../../../src/plan/request.ts';
+import { Notes } from '../../../src/toolstacks/qemu/notes.ts';
+import { processOf } from '../../../src/toolstacks/qemu/process.ts';
+import { GUEST_AREA_BYTES } from '../../counting-guest.ts';
+import { domsnap, sh } from './commands.ts';
+import { counterOf, countingDomain } from './domain.ts';
+
+export const DOMAIN = 'web1';
+
+/** What a domain's two disks are, and how they are made in the group vg0. */
+export interface Kind {
+  readonly name: 'lvm' | 'lvm-thin' | 'lvm-mixed';
+  /** How the case ids of its snapshots end. */
+  readonly ending: 'internal' | 'external';
+  readonly make: (folder: string) => Promise<readonly Volume[]>;
+}
+
+const thin = async (name: string): Promise<Volume> => {
+  await sh(`lvcreate -y -V 8M --thin -n ${name} vg0/pool`);
+  return { path: `/dev/vg0/${name}`, format: 'raw' };
+};
+const classic = async (name: string): Promise<Volume> => {
+  await sh(`lvcreate -y -Wy -L 8M -n ${name} vg0`);
+  return { path: `/dev/vg0/${name}`, format: 'raw' };
+};
+
+export const KINDS: readonly Kind[] = [
+  {
+    name: 'lvm',
+    ending: 'internal',
+    make: async () => [await classic('root'), await classic('data')],
+  },
+  {
+    name: 'lvm-thin',
+    ending: 'internal',
+    make: async () => [await thin('root'), await thin('data')],
+  },
+  {
+    name: 'lvm-mixed',
+    ending: 'external',
+    async make(folder) {
+      const path = `${folder}/logs.qcow2`;
+      await sh(`qemu-img create -q -f qcow2 ${path} 8M`);
+      return [await classic('root'), await thin('data'), { path, format: 'qcow2' }];
+    },
+  },
+];
+
+/** A domain of such disks, and the session that works on it. */
+export interface VolumeWorld {
+  readonly kind: Kind;
+  readonly session: Session;
+  readonly folder: string;
+}
+
+/** Make the group, the domain's disks and the domain. */
+export async function volumeWorldUp(kind: Kind): Promise<VolumeWorld> {
+  await sh('pvcreate -q /dev/vda && vgcreate vg0 /dev/vda');
+  await sh('lvcreate -y --type thin-pool -L 256M -n pool vg0');
+  const folder = mkdtempSync('/run/web1-');
+  const home = `${folder}/home`;
+  const file = await countingDomain({ name: DOMAIN, folder, disks: await kind.make(folder) });
+  const { status, said } = await domsnap('domain', 'add', file, '--home', home);
+  if (status !== 0) throw new Error(said);
+  const who = { uid: 0, login: 'root', host: 'labhost', pid: process.pid };
+  return { kind, folder, session: openSession({ home, who, watchdog: null }) };
+}
+
+/** Take it all down again. */
+export async function volumeWorldDown({ session }: VolumeWorld): Promise<void> {
+  await domsnap('domain', 'stop', DOMAIN, '--home', session.home);
+  session.close();
+  await sh('vgremove -ff -y vg0 && pvremove /dev/vda');
+}
+
+type Wish = Request extends infer One ? (One extends Request ? Omit<One, 'domain'> : never) : never;
+
+/** Run an operation to its committed end. Throws with what it failed of. */
+export async function done({ session }: VolumeWorld, wish: Wish): Promise<Report> {
+  const report = await runRequest(session, { ...wish, domain: DOMAIN } as Request);
+  if (report.outcome === 'committed') return report;
+  throw new Error(`${report.caseId} ${report.outcome}: ${JSON.stringify(report.failures)}`);
+}
+
+/** The counters that a snapshot holds, disk by disk. */
+export const countersOf = ({ disks }: Snapshot): number[] => disks.map(counterIn);
+
+function counterIn({ image, tag, mode }: SnapshotDisk): number {
+  if (mode !== 'internal' || tag === undefined || !isManaged(image)) return counterAt(image);
+  const volume = `vg0/${tag}`;
+  execFileSync('lvchange', ['-y', '-ay', '-K', volume], { stdio: 'ignore' });
+  return counterAt({ path: `/dev/${volume}`, format: 'raw' });
+}
+
+/** The guest's counter on a disk of any format now. */
+export function counterAt({ path, format }: Volume): number {
+  if (format === 'raw') return counterOf(path);
+  const folder = mkdtempSync('/run/copy-');
+  const copy = `${folder}/area`;
+  const count = String(GUEST_AREA_BYTES / 512);
+  const argv = ['dd', '-U', '-f', format, '-O', 'raw', 'bs=512', `count=${count}`];
+  execFileSync('qemu-img', [...argv, `if=${path}`, `of=${copy}`]);
+  const counter = counterOf(copy);
+  rmSync(folder, { recursive: true });
+  return counter;
+}
+
+/** Have the domain take the way of saving memory that is asked for by refusing the better one. */
+export function banBackground({ session }: VolumeWorld, pid: number, banned: boolean): void {
+  const process = processOf(pid);
+  const notes = new Notes(session.home, DOMAIN);
+  notes.write({
+    burnt: banned && process ? { process, why: 'the test wants the other' } : undefined,
+  });
+}
