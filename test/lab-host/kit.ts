@@ -1,11 +1,12 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dependenciesOf, downloadAndUnpack } from '../../src/lab/debian-packages.ts';
 import { newestKernelPackage, takeKernel } from '../../src/lab/kernel.ts';
 import { inCache } from '../../src/lab/kit.ts';
+import { uncompressKernel } from './uncompressed-kernel.ts';
 
 /**
- * What a lab host boots, in one folder of the cache (12 MB): `vmlinuz`, `modules/NN-NAME.ko` in the
+ * What a lab host boots, in one folder of the cache (75 MB): `vmlinux`, `modules/NN-NAME.ko` in the
  * order in which they are loaded, and `busybox`.
  */
 export type HostKit = { readonly folder: string };
@@ -21,7 +22,7 @@ const modules = [
 ];
 
 // To be raised when the folder's content changes, so that an older one is not taken for it.
-const kitName = 'lab-host-2';
+const kitName = 'lab-host-3';
 
 const tools = { log: () => {} };
 
@@ -44,6 +45,9 @@ export async function hostKit(cacheFolder: string): Promise<HostKit> {
       readFile(join(unpacked, 'usr/bin/busybox')),
     );
     await writeFile(join(kit, 'busybox'), busybox, { mode: 0o755 });
+    const compressed = join(kit, 'vmlinuz');
+    await uncompressKernel(join(kit, 'busybox'), compressed, join(kit, 'vmlinux'));
+    await rm(compressed);
   });
   return { folder };
 }

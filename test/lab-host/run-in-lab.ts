@@ -58,7 +58,7 @@ export async function runInLab(options: LabRun): Promise<LabResult> {
       await truncate(disks[index]!, bytes);
     }
     const console = join(work, 'console');
-    const kernel = join(kit.folder, 'vmlinuz');
+    const kernel = join(kit.folder, 'vmlinux');
     const { memoryMb } = options;
     const argv = hostArguments({ kernel, initramfs, share, console, disks, memoryMb });
     const stopFollowing = followFile(join(share, 'output'), options.onOutput);
