@@ -13,7 +13,12 @@ export interface SimImage {
   backing: Volume | null;
   readonly blocks: Map<number, number>;
   readonly tags: Map<string, ReadonlyMap<number, number>>;
+  /** Of a logical volume: the snapshot that is being merged into it, and used up by that. */
+  merging?: { readonly tag: string; readonly held: ReadonlyMap<number, number> } | undefined;
 }
+
+/** A logical volume: its volume manager keeps its snapshots, and takes them also while it is open. */
+export const isVolume = (path: string): boolean => path.startsWith('/dev/');
 
 /** A file that is no image. */
 export interface SimFile {

@@ -1,4 +1,5 @@
 import { memoryCatalog } from '../../src/catalog/memory.ts';
+import type { Volume } from '../../src/catalog/model.ts';
 import { memoryJournal } from '../../src/journal/memory.ts';
 import { RefusedError } from '../../src/plan/refusal.ts';
 import { Chance } from '../seeded-random.ts';
@@ -46,10 +47,7 @@ export async function play(seed: number): Promise<Played> {
   const hosts = DOMAINS.map((name, n) => {
     const disks = ['vda', 'vdb'].map((device, at) => ({
       device,
-      head: {
-        path: `/images/${name}-${device}`,
-        format: at === 1 && chance.below(4) === 0 ? 'raw' : 'qcow2',
-      },
+      head: headOf(`${name}-${device}`, at === 1 ? chance.below(8) : 0),
     }));
     return addDomain(books, name, disks, new World(seed * 2 + n, clock, new ImageStore()));
   });
@@ -69,6 +67,12 @@ export async function play(seed: number): Promise<Played> {
   }
   return played;
 }
+
+/** A second disk may be a raw file, or a logical volume. */
+const headOf = (name: string, throwOf8: number): Volume =>
+  throwOf8 === 1
+    ? { path: `/dev/vg0/${name}`, format: 'raw' }
+    : { path: `/images/${name}`, format: throwOf8 === 2 ? 'raw' : 'qcow2' };
 
 /** One domain's operations, until something is wrong. */
 async function story(host: SimHost, flow: Flow, chance: Chance, played: Played): Promise<void> {

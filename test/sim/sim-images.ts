@@ -3,9 +3,10 @@ import type { Volume } from '../../src/catalog/model.ts';
 import { StepError } from '../../src/engine/step.ts';
 import type { ImageDeed, Images, ImageView } from '../../src/storages/port.ts';
 import type { CallContext } from '../../src/toolstacks/port.ts';
-import { BLOCKS, digestOf } from './image-store.ts';
+import { BLOCKS, digestOf, isVolume } from './image-store.ts';
 import { commitWork, draftOf, extractWork, rebaseWork } from './image-tools.ts';
 import type { Life } from './life.ts';
+import { managerOf, onVolume } from './volume-tools.ts';
 
 /** The images of the simulated host, as one engine's life sees them. */
 export function simImages(life: Life): Images {
@@ -17,7 +18,9 @@ export function simImages(life: Life): Images {
     const file = store.files.get(volume.path);
     // qemu-img takes any file for a raw image, its length rounded up to whole sectors (7.2).
     if (file?.kind === 'file' && volume.format === 'raw') return rawView(volume, file.text);
-    const { backing, blocks, tags } = store.image(volume);
+    const image = store.image(volume);
+    const { backing, blocks, tags } = image;
+    const managed = isVolume(volume.path);
     if (!inUse && world.opened(volume.path) === 'written') throw inUseError(volume.path);
     return {
       volume,
@@ -26,6 +29,7 @@ export function simImages(life: Life): Images {
       dataBytes: blocks.size * BLOCK_BYTES,
       backing,
       tags: [...tags.keys()],
+      ...(managed ? { manager: managerOf(image, world.opened(volume.path) !== undefined) } : {}),
     };
   };
   return {
@@ -81,7 +85,7 @@ async function perform(life: Life, deed: ImageDeed, context: CallContext): Promi
     case 'tag':
     case 'applyTag':
     case 'dropTag':
-      return onTag(life, deed, context);
+      return isVolume(deed.image.path) ? onVolume(life, deed, context) : onTag(life, deed, context);
     case 'extractTag': {
       store.image(deed.image);
       mustHaveTag(life, deed.image, deed.tag);

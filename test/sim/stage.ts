@@ -30,7 +30,7 @@ export type Chapter =
 /** An operation with its history. */
 export interface Scenario {
   readonly name: string;
-  /** The formats of the domain's disks; two qcow2 by default. */
+  /** The formats of the domain's disks, `lvm` for a logical volume; two qcow2 by default. */
   readonly formats?: readonly string[];
   readonly history: readonly Chapter[];
   /** What happens between the plan and the run. */
@@ -63,7 +63,9 @@ async function live(scenario: Scenario): Promise<Prepared> {
   const formats = scenario.formats ?? ['qcow2', 'qcow2'];
   const disks = formats.map((format, n) => ({
     device: `vd${'abc'[n]}`,
-    head: { path: `/images/disk${n}`, format } satisfies Volume,
+    head: (format === 'lvm'
+      ? { path: `/dev/vg0/disk${n}`, format: 'raw' }
+      : { path: `/images/disk${n}`, format }) satisfies Volume,
   }));
   const host = simHost(disks);
   for (const chapter of scenario.history) await happen(host, chapter);
