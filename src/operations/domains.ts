@@ -3,6 +3,7 @@ import type { Json } from '../engine/json.ts';
 import { sharedImages } from '../plan/other-use.ts';
 import { misused, type Refusal, RefusedError, refuse } from '../plan/refusal.ts';
 import { commonRefusals, type Survey, survey } from '../plan/survey.ts';
+import { notForQemu } from '../plan/vhd.ts';
 import type { DomainView } from '../toolstacks/port.ts';
 import { openOn } from './begun.ts';
 import { pathsIn } from './image-use.ts';
@@ -73,7 +74,8 @@ export async function startDomain(
       const { images, catalog, clock } = session;
       const sources = { toolstack, images, catalog, context };
       const facts = await survey(sources, domain, clock.newId(), clock.now(), { agent: false });
-      refuseAny([...commonRefusals(facts), ...sharedImages(facts)]);
+      const given = domain.disks.map(({ device, head }) => ({ device, image: head }));
+      refuseAny([...commonRefusals(facts), ...sharedImages(facts), ...notForQemu(facts, given)]);
       const heads = domain.disks.map(({ device, head }) => ({ device, volume: head }));
       const deed = { do: 'start' as const, heads, paused: options.paused ?? false };
       await toRefusal(() => toolstack.perform(deed, context));

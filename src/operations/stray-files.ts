@@ -8,8 +8,8 @@ import { ToolError } from '../tools/tool-error.ts';
 import type { ImageUse } from './image-use.ts';
 import type { Session } from './session.ts';
 
-/** `DOMAIN.DEVICE.NAME.OPERATION.qcow2`, `DOMAIN.NAME.OPERATION.memory`, and images not yet whole. */
-const OURS = new RegExp(`\\.(${OPERATION_ID})\\.(?:qcow2|memory)(?:\\.domsnap-draft)?$`);
+/** `DOMAIN.DEVICE.NAME.OPERATION.qcow2` or `.vhd`, `DOMAIN.NAME.OPERATION.memory`, and images not yet whole. */
+const OURS = new RegExp(`\\.(${OPERATION_ID})\\.(?:qcow2|vhd|memory)(?:\\.domsnap-draft)?$`);
 /** Headers that are read to learn whether somebody's own overlay stands on a stray file. */
 const HEADERS_MAX = 1_000;
 

@@ -9,6 +9,7 @@ import { misused, type Refusal } from './refusal.ts';
 import type { CreateRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { typed } from './typed.ts';
+import { nextHead, refuseChild, wantsChild } from './vhd.ts';
 import { chainOf } from './walk-images.ts';
 
 /** A new qcow2 overlay takes 200 KiB; the rest is for what the guest writes while the others follow. */
@@ -124,7 +125,8 @@ function planDisk(
   const asked = request.disk?.[device] ?? request.disks ?? 'auto';
   // An overlay costs the guest the same short pause however large the disk is; an internal snapshot
   // copies and counts the tables of the whole image while the guest stands still.
-  const mode: DiskMode = asked === 'auto' ? 'external' : asked;
+  const child = wantsChild(asked, facts, head);
+  const mode: DiskMode = asked === 'auto' || asked === 'vhd' ? 'external' : asked;
   if (mode === 'internal' && head.format !== 'qcow2') {
     refusals.push({
       code: 'internal-unsupported',
@@ -139,6 +141,7 @@ function planDisk(
       hint: `use --disk ${device}=none, or let ${device} be an overlay of your own, in a folder on disk`,
     });
   }
+  if (mode === 'external') refusals.push(...refuseChild(facts, { device, head }, child));
   const layers = chainOf(facts, head).length;
   if (mode === 'external' && layers >= LAYERS_MANY) {
     notes.push({
@@ -147,7 +150,7 @@ function planDisk(
     });
   }
   const stem = `${fileSafe(facts.domain.name)}.${device}.${fileSafe(name)}.${facts.operation}`;
-  const overlay = { path: join(dirname(head.path), `${stem}.qcow2`), format: 'qcow2' };
+  const overlay = nextHead(join(dirname(head.path), stem), child);
   return {
     device,
     mode,

@@ -6,6 +6,7 @@ import { checkName, fileSafe, generatedName } from './names.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { RevertRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
+import { nextHead, refuseHeads, standsAsChild } from './vhd.ts';
 import { chainOf } from './walk-images.ts';
 
 const OVERLAY_BYTES = 1 << 20;
@@ -24,7 +25,8 @@ export function draftRevert(request: RevertRequest, facts: Survey): Draft {
     notes.push({ what: 'the memory is not loaded', why: 'the domain is to stay off' });
   }
   if (memory) refusals.push(...memoryRefusals(memory, facts));
-  const disks = domain.disks.map(disk => planDisk(target, facts, disk, notes));
+  const disks = domain.disks.map(disk => planDisk(target, facts, disk, notes, runAfter));
+  refusals.push(...refuseHeads(facts, disks, runAfter));
   const taken = new Set(facts.snapshots.map(({ name }) => name));
   const abandoned = branchOf(disks, facts, generatedName('left', at, taken));
   const space = spaceNeeds(
@@ -143,7 +145,13 @@ function memoryRefusals(
 
 const sectors = (bytes: number): number => Math.ceil(bytes / 512);
 
-function planDisk(target: Snapshot, facts: Survey, disk: DomainDisk, notes: Note[]): RevertDisk {
+function planDisk(
+  target: Snapshot,
+  facts: Survey,
+  disk: DomainDisk,
+  notes: Note[],
+  runAfter: string,
+): RevertDisk {
   const { device, head } = disk;
   const held = target.disks.find(other => other.device === device && other.mode !== 'none');
   if (!held) {
@@ -152,7 +160,8 @@ function planDisk(target: Snapshot, facts: Survey, disk: DomainDisk, notes: Note
   }
   const { image, tag } = held;
   const stem = `${fileSafe(facts.domain.name)}.${device}.${fileSafe(target.name)}.${facts.operation}`;
-  const newHead = { path: join(dirname(image.path), `${stem}.qcow2`), format: 'qcow2' };
+  const child = standsAsChild(facts, image, runAfter);
+  const newHead = nextHead(join(dirname(image.path), stem), child);
   if (tag === undefined) return { device, how: 'overlay', image, head, newHead };
   const hasChildren = [...facts.images.values()].some(
     ({ backing }) => backing?.path === image.path,
