@@ -14,6 +14,21 @@ const PYTHON = '/usr/bin/python3';
 export const readByLibvhdi = (path: string): Buffer =>
   execFileSync(PYTHON, [SCRIPT, path], { maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'pipe'] });
 
+/** A VHD and its parents, by their names, and the digest of what it shows. */
+export interface Shown {
+  readonly chain: readonly string[];
+  readonly sha256: string;
+}
+
+/** The same for several, without the content. */
+export const digestsByLibvhdi = (paths: readonly string[]): readonly Shown[] =>
+  JSON.parse(
+    execFileSync(PYTHON, [SCRIPT, '--digest', ...paths], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+
 /** Why this machine cannot run it; empty where it can. */
 export function libvhdiMissing(): string {
   try {
