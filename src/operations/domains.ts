@@ -169,16 +169,16 @@ async function refuseBadDisks(
 }
 
 /**
- * A disk that comes as raw and begins as an image of another format does: its guest would see that
- * image's header. One that was taken in before may have been written so by its guest, which is its right.
+ * A disk that comes as raw and begins as an image of another format does, or ends as a fixed VHD does: its
+ * guest would see that image's header. One that was taken in before may have been written so by its guest, which is its right.
  */
 function disguised({ domain, images }: Survey, before: Domain | undefined): Refusal[] {
   return domain.disks.flatMap(({ device, head }) => {
     const mark = images.get(head.path)?.mark;
     const known = before?.disks.some(disk => disk.head.path === head.path) ?? false;
     if (!mark || known) return [];
-    const message = `${device}: ${head.path} is declared as raw, and is a ${mark} image by its first bytes`;
-    const hint = `write 'format: ${mark}'; if the guest itself has written that header, put an overlay over the disk and name that`;
+    const message = `${device}: ${head.path} is declared as raw, and bears the mark of a ${mark} image`;
+    const hint = `write 'format: ${mark}'; if the guest itself has written that, put an overlay over the disk and name that`;
     return [{ code: 'other-format', message, hint }];
   });
 }

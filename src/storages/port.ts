@@ -13,7 +13,7 @@ export interface ImageView {
   readonly backing: Volume | null;
   /** Internal snapshots. */
   readonly tags: readonly string[];
-  /** Of a raw image: the format that its first bytes are the mark of. */
+  /** Of a raw image: the format that its first or last bytes are the mark of. */
   readonly mark?: string | undefined;
 }
 
