@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import type { DiskMode } from '../catalog/model.ts';
+import type { AskedMode } from '../plan/request.ts';
 import type { Room } from '../plan/volumes.ts';
 import { type GlobalOptions, type Invocation, invocation } from './invocation.ts';
 
@@ -34,20 +34,22 @@ function seconds(text: string): number {
 export const diskOption = () =>
   new Option(
     '--disk <disk=mode>',
-    'for one disk: internal, external or none (repeatable)',
+    'for one disk: internal, external, vhd (a VHD over a VHD, while it is off) or none (repeatable)',
   ).argParser(collectDisk);
+
+const MODES = ['internal', 'external', 'vhd', 'none'] as const satisfies readonly AskedMode[];
 
 function collectDisk(
   text: string,
-  before: Readonly<Record<string, DiskMode>> | undefined,
-): Record<string, DiskMode> {
+  before: Readonly<Record<string, AskedMode>> | undefined,
+): Record<string, AskedMode> {
   const [device, mode, ...rest] = text.split('=');
-  const known = mode === 'internal' || mode === 'external' || mode === 'none';
+  const known = MODES.find(one => one === mode);
   if (!device || !known || rest.length > 0) {
-    throw new InvalidArgumentError('It is DISK=internal, DISK=external or DISK=none.');
+    throw new InvalidArgumentError('It is DISK=internal, DISK=external, DISK=vhd or DISK=none.');
   }
   if (before && device in before) throw new InvalidArgumentError(`${device} is named twice.`);
-  return { ...before, [device]: mode };
+  return { ...before, [device]: known };
 }
 
 /** `--lvm-size 20%` or `--lvm-size 10G`. */

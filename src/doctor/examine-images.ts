@@ -39,7 +39,7 @@ function unreadable(checkup: Checkup): Finding[] {
           ? `it lies in the trash: mv -n '${trashed}' '${path}'`
           : missing
             ? 'put it back from a backup, or delete the snapshots that need it'
-            : `'qemu-img check ${path}' says more; restore it from a backup`,
+            : `${path.endsWith('.vhd') ? `'vhdiinfo ${path}'` : `'qemu-img check ${path}'`} says more; restore it from a backup`,
     });
   });
 }

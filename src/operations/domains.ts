@@ -3,6 +3,7 @@ import type { Json } from '../engine/json.ts';
 import { sharedImages } from '../plan/other-use.ts';
 import { misused, type Refusal, RefusedError, refuse } from '../plan/refusal.ts';
 import { commonRefusals, type Survey, survey } from '../plan/survey.ts';
+import { notForQemu } from '../plan/vhd.ts';
 import type { DomainView } from '../toolstacks/port.ts';
 import { openOn } from './begun.ts';
 import { pathsIn } from './image-use.ts';
@@ -73,7 +74,8 @@ export async function startDomain(
       const { images, catalog, clock, home } = session;
       const sources = { toolstack, images, catalog, home, context };
       const facts = await survey(sources, domain, clock.newId(), clock.now(), { agent: false });
-      refuseAny([...commonRefusals(facts), ...sharedImages(facts)]);
+      const given = domain.disks.map(({ device, head }) => ({ device, image: head }));
+      refuseAny([...commonRefusals(facts), ...sharedImages(facts), ...notForQemu(facts, given)]);
       const heads = domain.disks.map(({ device, head }) => ({ device, volume: head }));
       const deed = { do: 'start' as const, heads, paused: options.paused ?? false };
       await toRefusal(() => toolstack.perform(deed, context));
@@ -167,16 +169,16 @@ async function refuseBadDisks(
 }
 
 /**
- * A disk that comes as raw and begins as an image of another format does: its guest would see that
- * image's header. One that was taken in before may have been written so by its guest, which is its right.
+ * A disk that comes as raw and begins as an image of another format does, or ends as a fixed VHD does: its
+ * guest would see that image's header. One that was taken in before may have been written so by its guest, which is its right.
  */
 function disguised({ domain, images }: Survey, before: Domain | undefined): Refusal[] {
   return domain.disks.flatMap(({ device, head }) => {
     const mark = images.get(head.path)?.mark;
     const known = before?.disks.some(disk => disk.head.path === head.path) ?? false;
     if (!mark || known) return [];
-    const message = `${device}: ${head.path} is declared as raw, and is a ${mark} image by its first bytes`;
-    const hint = `write 'format: ${mark}'; if the guest itself has written that header, put an overlay over the disk and name that`;
+    const message = `${device}: ${head.path} is declared as raw, and bears the mark of a ${mark} image`;
+    const hint = `write 'format: ${mark}'; if the guest itself has written that, put an overlay over the disk and name that`;
     return [{ code: 'other-format', message, hint }];
   });
 }

@@ -5,11 +5,12 @@ import { OPERATION_ID } from '../engine/system-clock.ts';
 import { identityOf } from '../tools/file-facts.ts';
 import { readQcow2Header } from '../tools/qcow2-header.ts';
 import { ToolError } from '../tools/tool-error.ts';
+import { readVhdHead } from '../tools/vhd/head.ts';
 import type { ImageUse } from './image-use.ts';
 import type { Session } from './session.ts';
 
-/** `DOMAIN.DEVICE.NAME.OPERATION.qcow2`, `DOMAIN.NAME.OPERATION.memory`, and images not yet whole. */
-const OURS = new RegExp(`\\.(${OPERATION_ID})\\.(?:qcow2|memory)(?:\\.domsnap-draft)?$`);
+/** `DOMAIN.DEVICE.NAME.OPERATION.qcow2` or `.vhd`, `DOMAIN.NAME.OPERATION.memory`, and images not yet whole. */
+const OURS = new RegExp(`\\.(${OPERATION_ID})\\.(?:qcow2|vhd|memory)(?:\\.domsnap-draft)?$`);
 /** Headers that are read to learn whether somebody's own overlay stands on a stray file. */
 const HEADERS_MAX = 1_000;
 
@@ -52,17 +53,26 @@ export async function strayFiles(
   return found;
 }
 
-/** Which files stand on which, by the headers of those that are qcow2. */
+/** Which files stand on which, by the headers of those that are qcow2 or VHDs. */
 async function basesOf(paths: readonly string[]): Promise<Map<string, string>> {
   const bases = new Map<string, string>();
   for (const path of paths) {
-    try {
-      const { backingFile } = await readQcow2Header(path);
-      if (backingFile !== null) bases.set(resolve(dirname(path), backingFile), path);
-    } catch (error) {
-      // What is no qcow2, or is not to be read, stands on nothing that is known.
-      if (!(error instanceof ToolError)) throw error;
-    }
+    for (const base of [...(await qcow2Bases(path)), ...(await vhdParents(path))])
+      bases.set(base, path);
   }
   return bases;
+}
+
+async function qcow2Bases(path: string): Promise<readonly string[]> {
+  const { backingFile } = (await readQcow2Header(path).catch(unread)) ?? { backingFile: null };
+  return backingFile === null ? [] : [resolve(dirname(path), backingFile)];
+}
+
+/** Under whichever of its names the parent is. */
+const vhdParents = async (path: string): Promise<readonly string[]> =>
+  (await readVhdHead(path).catch(unread))?.parentPaths ?? [];
+
+/** What is of another format, or not to be read, stands on nothing that is known. */
+function unread(error: unknown): undefined {
+  if (!(error instanceof ToolError)) throw error;
 }

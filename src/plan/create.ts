@@ -9,6 +9,7 @@ import { misused, type Refusal } from './refusal.ts';
 import type { CreateRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { typed } from './typed.ts';
+import { nextHead, refuseChild, wantsChild } from './vhd.ts';
 import { neverFull, roomFor, volumeRefusals, volumeTag } from './volumes.ts';
 import { chainOf } from './walk-images.ts';
 
@@ -128,7 +129,9 @@ function planDisk(
   // An overlay costs the guest the same short pause however large the disk is; an internal snapshot
   // copies and counts the tables of the whole image while the guest stands still. A volume's are made by
   // its volume manager, beside it.
-  const mode: DiskMode = asked === 'auto' ? (view?.manager ? 'internal' : 'external') : asked;
+  const child = wantsChild(asked, facts, head);
+  const best = view?.manager ? 'internal' : 'external';
+  const mode: DiskMode = asked === 'auto' ? best : asked === 'vhd' ? 'external' : asked;
   if (mode === 'internal' && view && head.format !== 'qcow2' && !view.manager) {
     refusals.push({
       code: 'internal-unsupported',
@@ -145,6 +148,7 @@ function planDisk(
         : `use --disk ${device}=none, or let ${device} be an overlay of your own, in a folder on disk`,
     });
   }
+  if (mode === 'external') refusals.push(...refuseChild(facts, { device, head }, child));
   const layers = chainOf(facts, head).length;
   if (mode === 'external' && layers >= LAYERS_MANY) {
     notes.push({
@@ -153,7 +157,7 @@ function planDisk(
     });
   }
   const stem = `${fileSafe(facts.domain.name)}.${device}.${fileSafe(name)}.${facts.operation}`;
-  const overlay = { path: join(dirname(head.path), `${stem}.qcow2`), format: 'qcow2' };
+  const overlay = nextHead(join(dirname(head.path), stem), child);
   return {
     device,
     mode,

@@ -5,6 +5,9 @@ import type { Room } from './volumes.ts';
 /** What a user asks for, as typed; nothing is decided yet. */
 export type Request = CreateRequest | RevertRequest | DeleteRequest;
 
+/** How one disk is asked to be held. `vhd`: external, its next head a VHD that stands on this one. */
+export type AskedMode = DiskMode | 'vhd';
+
 /** `domsnap create`. */
 export interface CreateRequest {
   readonly operation: 'create';
@@ -13,7 +16,7 @@ export interface CreateRequest {
   readonly memory?: 'live' | 'paused' | 'none' | undefined;
   readonly disks?: 'auto' | 'internal' | 'external' | undefined;
   /** Per disk, above `disks`. */
-  readonly disk?: Readonly<Record<string, DiskMode>> | undefined;
+  readonly disk?: Readonly<Record<string, AskedMode>> | undefined;
   readonly quiesce?: 'require' | 'try' | 'no' | undefined;
   readonly description?: string | undefined;
   /** How much room snapshots of logical volumes get that are not thin; by default enough for all of them. */

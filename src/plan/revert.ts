@@ -6,6 +6,7 @@ import { checkName, fileSafe, generatedName } from './names.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { RevertRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
+import { nextHead, refuseHeads, standsAsChild } from './vhd.ts';
 import { managerOf, roomFor, volumeRefusals, volumeTag } from './volumes.ts';
 import { chainOf } from './walk-images.ts';
 
@@ -25,8 +26,8 @@ export function draftRevert(request: RevertRequest, facts: Survey): Draft {
     notes.push({ what: 'the memory is not loaded', why: 'the domain is to stay off' });
   }
   if (memory) refusals.push(...memoryRefusals(memory, facts));
-  const disks = domain.disks.map(disk => planDisk(request, target, facts, disk, notes));
-  refusals.push(...volumesInTheWay(disks, facts));
+  const disks = domain.disks.map(disk => planDisk(request, target, facts, disk, notes, runAfter));
+  refusals.push(...volumesInTheWay(disks, facts), ...refuseHeads(facts, disks, runAfter));
   const taken = new Set(facts.snapshots.map(({ name }) => name));
   const abandoned = branchOf(disks, facts, generatedName('left', at, taken));
   const space = spaceNeeds(
@@ -156,6 +157,7 @@ function planDisk(
   facts: Survey,
   disk: DomainDisk,
   notes: Note[],
+  runAfter: string,
 ): RevertDisk {
   const { device, head } = disk;
   const held = target.disks.find(other => other.device === device && other.mode !== 'none');
@@ -165,7 +167,8 @@ function planDisk(
   }
   const { image, tag } = held;
   const stem = `${fileSafe(facts.domain.name)}.${device}.${fileSafe(target.name)}.${facts.operation}`;
-  const newHead = { path: join(folderFor(image, head, facts), `${stem}.qcow2`), format: 'qcow2' };
+  const child = standsAsChild(facts, image, runAfter);
+  const newHead = nextHead(join(folderFor(image, head, facts), stem), child);
   if (tag === undefined) return { device, how: 'overlay', image, head, newHead };
   const hasChildren = [...facts.images.values()].some(
     ({ backing }) => backing?.path === image.path,

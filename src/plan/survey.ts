@@ -5,6 +5,7 @@ import type { DomainView, Toolstack } from '../toolstacks/port.ts';
 import { type OtherUse, otherUses } from './other-use.ts';
 import type { Refusal } from './refusal.ts';
 import { typed } from './typed.ts';
+import { misplacedVhds } from './vhd.ts';
 import { chainOf, type ImageSources, walk } from './walk-images.ts';
 
 /** Everything that a plan is made of: the world as it was asked, once. Plans are pure from here on. */
@@ -118,7 +119,8 @@ async function holders(store: Images, domain: Domain): Promise<Map<string, reado
 }
 
 /** What stands in the way of any operation on this domain. */
-export function commonRefusals({ domain, view, unreadable, holders, ...rest }: Survey): Refusal[] {
+export function commonRefusals(facts: Survey): Refusal[] {
+  const { domain, view, unreadable, holders } = facts;
   const refusals: Refusal[] = [];
   const say = (code: string, message: string, hint: string) =>
     refusals.push({ code, message, hint });
@@ -164,11 +166,12 @@ export function commonRefusals({ domain, view, unreadable, holders, ...rest }: S
         'end that process; two writers destroy an image',
       );
     }
-    for (const base of chainOf({ images: rest.images }, head).slice(1)) {
+    for (const base of chainOf(facts, head).slice(1)) {
       const reason = unreadable.get(base.path);
       if (reason) say('bad-base', `${device}: ${reason}`, `put ${base.path} back`);
     }
   }
+  refusals.push(...misplacedVhds(facts));
   for (const job of view.jobs) {
     say(
       'foreign-job',

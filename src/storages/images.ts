@@ -40,6 +40,7 @@ import {
 } from './qcow2-internal.ts';
 import { asStep } from './step-error.ts';
 import { prepareTrash, trash, trashFolder } from './trash.ts';
+import { performVhd, previewVhd, vhdDeed } from './vhd-deeds.ts';
 import { viewChain, viewImage } from './view.ts';
 import { performOnVolume, type VolumeDeed, volumeArgvs } from './volume-manager.ts';
 
@@ -71,6 +72,8 @@ export function hostImages({ clock }: { readonly clock: Clock }): Images {
 async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Promise<void> {
   if (context.signal.aborted) throw new StepError('aborted', `${deed.do}: called off`);
   await toolsDone(writtenBy(deed), context);
+  const onVhd = vhdDeed(deed);
+  if (onVhd) return performVhd(onVhd, context, clock.now());
   switch (deed.do) {
     case 'createOverlay':
       return createOverlay(deed.image, deed.base, context);
@@ -141,6 +144,8 @@ function writtenBy(deed: ImageDeed): string[] {
 
 /** The commands of a deed where nothing goes wrong, in their order. */
 function preview(deed: ImageDeed): readonly Command[] {
+  const onVhd = vhdDeed(deed);
+  if (onVhd) return previewVhd(onVhd);
   switch (deed.do) {
     case 'createOverlay':
       return [

@@ -13,7 +13,7 @@ export interface ImageView {
   readonly backing: Volume | null;
   /** Internal snapshots, and those that a volume manager keeps of it; broken ones are not among them. */
   readonly tags: readonly string[];
-  /** Of a raw image: the format that its first bytes are the mark of. */
+  /** Of a raw image: the format that its first or last bytes are the mark of. */
   readonly mark?: string | undefined;
   /** Of a volume that a volume manager looks after: what that says of it. */
   readonly manager?: ManagedVolume | undefined;

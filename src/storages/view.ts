@@ -6,10 +6,12 @@ import { type ImageFormat, imageFormat } from '../tools/image-format.ts';
 import { imageMark } from '../tools/image-mark.ts';
 import { readQcow2Header } from '../tools/qcow2-header.ts';
 import { imageInfo } from '../tools/qemu-img.ts';
+import { READS_ZEROS } from '../tools/vhd/not-for-qemu.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 import { viewLogicalVolume } from './lvm-view.ts';
 import type { ImageView } from './port.ts';
 import { asStep, badImage } from './step-error.ts';
+import { differencingView, isDifferencing } from './vhd-view.ts';
 
 /** More layers than any domain starts with, few enough to read in a few seconds. */
 const LAYERS_MAX = 200;
@@ -41,6 +43,11 @@ export async function viewImage(
     }
     if (!(await fileExists(volume.path))) {
       throw new StepError('missing', `${volume.path} is not there`, { retryable: false });
+    }
+    // Before any tool sees it: QEMU takes a differencing VHD for a complete one.
+    if (format === 'vpc' && (await isRegularFile(volume.path))) {
+      const view = await differencingView(volume, inUse);
+      if (view) return view;
     }
     // Only the tool asks the kernel whether somebody else holds the image.
     if (!inUse || !(await isRegularFile(volume.path))) {
@@ -116,6 +123,10 @@ export async function viewChain(
   const chain: ImageView[] = [];
   for (let next: Volume | null = volume; next; ) {
     const layer: ImageView = await viewImage(next, context, inUse);
+    const above = chain.at(-1)?.volume;
+    if (above && above.format !== 'vpc' && isDifferencing(layer)) {
+      throw badImage(above.path, `stands on ${layer.volume.path}, which ${READS_ZEROS}`);
+    }
     chain.push(layer);
     next = layer.backing;
     const { path } = layer.volume;

@@ -6,6 +6,7 @@ export type { ImageOptions } from './qemu-img-ask.ts';
 
 import { ask, bytes, type ImageOptions, limitsOf, parse, untrusted } from './qemu-img-ask.ts';
 import { type Argv, run } from './run.ts';
+import { mustNotDiffer } from './vhd/not-for-qemu.ts';
 
 const snapshotSchema = z.object({
   id: z.string(),
@@ -74,6 +75,7 @@ export async function imageInfo(
   format: ImageFormat,
   options: ImageOptions,
 ): Promise<ImageInfo> {
+  if (format === 'vpc') await mustNotDiffer(path);
   const shared = options.shared ? ['-U'] : [];
   const argv = [
     'qemu-img',
@@ -144,6 +146,7 @@ export async function imageCheck(
   format: ImageFormat,
   options: ImageOptions,
 ): Promise<ImageCheck> {
+  if (format === 'vpc') await mustNotDiffer(path);
   const shared = options.shared ? ['-U'] : [];
   const argv: Argv = [
     'qemu-img',
@@ -182,6 +185,7 @@ export async function dataBytes(
   format: ImageFormat,
   options: ImageOptions,
 ): Promise<number> {
+  if (format === 'vpc') await mustNotDiffer(path);
   // Only options in JSON can say "no backing file", whatever the header says.
   const backing = format === 'raw' ? {} : { backing: null };
   const image = { driver: format, ...backing, file: { filename: absolute(path) } };

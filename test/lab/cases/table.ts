@@ -9,6 +9,7 @@ export const COLUMNS = [
   'overlay',
   'qcow2-internal',
   'mixed',
+  'vhd',
   'libvirt-overlay',
   'libvirt-qcow2-internal',
   'libvirt-mixed',
