@@ -65,7 +65,7 @@ export async function apply(group: Group, tag: string, context: CallContext): Pr
   volumes.mustBeClosed();
   const before = underWay(volumes.disk);
   if (before) {
-    await bringToItsEnd(group, before, context);
+    await bringToItsEnd(group, volumes, before, context);
     if (before.tag === tag) return;
     volumes = await group.volumes();
   }
@@ -79,16 +79,17 @@ export async function apply(group: Group, tag: string, context: CallContext): Pr
   const mark = `${UNDER_WAY}${tag}/${snapshot.sizeBytes}/${snapshot.uuid}`;
   await group.change(group.disk.lv, '--addtag', mark);
   const begun = { mark, tag, roomBytes: snapshot.sizeBytes, uuid: snapshot.uuid };
-  await bringToItsEnd(group, begun, context);
+  await bringToItsEnd(group, volumes, begun, context);
 }
 
 /** Merge, wait for the end of it, take the snapshot again, and forget that anything was under way. */
 async function bringToItsEnd(
   group: Group,
+  seen: Volumes,
   { mark, tag, roomBytes, uuid }: UnderWay,
   context: CallContext,
 ): Promise<void> {
-  let volumes = await group.volumes();
+  let volumes = seen;
   const found = volumes.find(tag);
   if (found?.uuid === uuid && !found.merging) {
     await group.run(lvmergeArgv(group.sibling(tag)));

@@ -29,14 +29,14 @@ export const commandLine = (words: readonly string[]): readonly string[] => [
 
 /** Run the real command on a world, as a user's shell would. */
 export const launch = (
-  world: World,
+  world: Pick<World, 'session'>,
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Running => launchProgram(world, commandLine(words), env);
 
 /** Run a program that runs the command. */
 export function launchProgram(
-  { session }: World,
+  { session }: Pick<World, 'session'>,
   [program = '', ...rest]: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Running {

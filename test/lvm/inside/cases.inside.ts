@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test as plainTest } from 'vitest';
 import type { Snapshot } from '../../../src/catalog/model.ts';
 import { startDomain, stopDomain, viewDomain } from '../../../src/operations/domains.ts';
 import { counterInMemory } from '../../counting-guest.ts';
@@ -15,6 +15,9 @@ import {
   volumeWorldDown,
   volumeWorldUp,
 } from './volumes.ts';
+
+/** An emulated host on a busy one: a merge that takes a second elsewhere may take half a minute. */
+const test = (name: string, body: () => unknown) => plainTest(name, { timeout: 600_000 }, body);
 
 const chosen = KINDS.filter(({ name }) =>
   new RegExp(process.env.DOMSNAP_LVM_KIND ?? '').test(name),
