@@ -1,4 +1,4 @@
-import type { Snapshot } from '../../catalog/model.ts';
+import { isManaged, type Snapshot } from '../../catalog/model.ts';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { DomainDeed, Overlay, RecordedSnapshot } from '../port.ts';
@@ -29,6 +29,7 @@ export async function tellSnapshot(
   life: LibvirtLife,
   { snapshot, overlays, current }: Of<'tellSnapshot'>,
 ): Promise<Json> {
+  if (onVolumes(snapshot)) return { told: false, why: NO_WORDS };
   return await ifAccepted(async () => {
     const record = await written(life, snapshot, overlays);
     const words = current ? ['--redefine', '--current'] : ['--redefine'];
@@ -41,8 +42,15 @@ export async function recordOf(life: LibvirtLife, snapshot: Snapshot): Promise<s
   const { libvirt } = life;
   const told = (await names(life)).includes(snapshot.name);
   if (told) return await libvirt.ask('snapshot-dumpxml', snapshot.name, '--security-info');
+  if (onVolumes(snapshot)) throw new StepError('no-records', NO_WORDS, { retryable: false });
   return await written(life, snapshot, []);
 }
+
+/** Its records know snapshots inside an image, and those in files: virsh would look for these in the volume. */
+const onVolumes = ({ disks }: Snapshot): boolean =>
+  disks.some(({ mode, image }) => mode === 'internal' && isManaged(image));
+
+const NO_WORDS = 'libvirt has no words for a snapshot that a volume manager keeps';
 
 /** Have libvirt take a record up. Throws `refused` where it does not. */
 export async function takeRecord(life: LibvirtLife, { record }: Of<'takeRecord'>): Promise<Json> {
