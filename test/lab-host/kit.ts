@@ -46,7 +46,7 @@ export async function hostKit(cacheFolder: string): Promise<HostKit> {
     );
     await writeFile(join(kit, 'busybox'), busybox, { mode: 0o755 });
     const compressed = join(kit, 'vmlinuz');
-    await uncompressKernel(join(kit, 'busybox'), compressed, join(kit, 'vmlinux'));
+    await uncompressKernel(compressed, join(kit, 'vmlinux'));
     await rm(compressed);
   });
   return { folder };

@@ -8,10 +8,10 @@ const ELF = '\x7fELF';
 /**
  * Takes the kernel out of a bzImage (Documentation/x86/boot.rst: `setup_sects`, `payload_offset`,
  * `payload_length`). QEMU starts it as it is (PVH); under emulation a third of the boot was its own
- * unpacking of itself. Debian's is compressed by xz, which busybox can undo.
+ * unpacking of itself. Debian's is compressed by xz, with a filter that busybox does not know.
  * Throws LabError where what comes out is no kernel, ToolError.
  */
-export async function uncompressKernel(busybox: string, image: string, to: string): Promise<void> {
+export async function uncompressKernel(image: string, to: string): Promise<void> {
   const all = await readFile(image);
   const setupSectors = all[0x1f1] || 4;
   const start = (setupSectors + 1) * SECTOR + all.readUInt32LE(0x248);
@@ -19,7 +19,7 @@ export async function uncompressKernel(busybox: string, image: string, to: strin
   const payload = all.subarray(start, start + all.readUInt32LE(0x24c) - 4);
   const compressed = `${to}.xz`;
   await writeFile(compressed, payload);
-  await runLabTool({ log: () => {} }, [busybox, 'unxz', compressed]);
+  await runLabTool({ log: () => {} }, ['xz', '--decompress', compressed]);
   const file = await open(to);
   try {
     const { buffer } = await file.read({ buffer: Buffer.alloc(4) });

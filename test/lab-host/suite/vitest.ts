@@ -1,6 +1,6 @@
 /**
  * What the tests of a lab host have in place of vitest: its own `expect`, and of the rest as much as
- * they use. All of vitest takes 15 s to begin under emulation, and this 2 s.
+ * they use. Under emulation all of vitest takes longer to begin than the host to boot.
  */
 import { declareHook } from './collect.ts';
 

@@ -1,10 +1,11 @@
 import { mkdtempSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { domsnap, sh } from './commands.ts';
-import { counterOf, countingDomain, untilBeyond } from './domain.ts';
+import { counterOf, countersAtOnce, countingDomain, untilBeyond } from './domain.ts';
 
 const VDA = '/dev/vg0/web1';
 const VDB = '/dev/vg0/data1';
+const folder = mkdtempSync('/run/web1-');
 
 describe('a domain on logical volumes', () => {
   beforeAll(async () => {
@@ -18,7 +19,6 @@ describe('a domain on logical volumes', () => {
 
   test('is added, and is off', async () => {
     const disks = [VDA, VDB].map(path => ({ path, format: 'raw' }));
-    const folder = mkdtempSync('/run/web1-');
     const file = await countingDomain({ name: 'web1', folder, disks });
     expect(await domsnap('domain', 'add', file)).toMatchObject({ status: 0 });
     expect((await domsnap('list')).said).toMatch(/^web1 /m);
@@ -29,7 +29,14 @@ describe('a domain on logical volumes', () => {
     const first = await untilBeyond(VDA, 0);
     expect(await untilBeyond(VDA, first)).toBeGreaterThan(first);
     expect(await untilBeyond(VDB, 0)).toBeGreaterThan(0);
-    expect((await domsnap('list', 'web1')).said).toMatch(/running/);
+    expect((await domsnap('domain', 'show', 'web1')).said).toMatch(/running/);
+  });
+
+  test('has memory and disks of one moment, give or take the tick that is being written', async () => {
+    const { memory, disks } = await countersAtOnce(folder, 'web1', [VDA, VDB]);
+    expect(memory).toBeGreaterThan(0);
+    expect([memory, memory - 1]).toContain(disks[0]);
+    expect([disks[0], disks[0]! - 1]).toContain(disks[1]);
   });
 
   test('is stopped, and its volumes are of one moment', async () => {

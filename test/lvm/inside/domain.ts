@@ -1,7 +1,14 @@
-import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { bootSector, counterOnDisk, GUEST_AREA_BYTES } from '../../counting-guest.ts';
+import { z } from 'zod';
+import { connectQmp } from '../../../src/tools/qmp.ts';
+import {
+  bootSector,
+  counterInMemory,
+  counterOnDisk,
+  GUEST_AREA_BYTES,
+} from '../../counting-guest.ts';
 import { sh } from './commands.ts';
 
 /** A domain whose guest counts on disks of any kind; the first is given its boot sector. */
@@ -50,5 +57,25 @@ export async function untilBeyond(
     if (waitedMs > timeoutMs)
       throw new Error(`${path} still counts ${counter} after ${timeoutMs} ms`);
     await sleep(100);
+  }
+}
+
+/** The counter in the memory of a guest, and on its disks, at one instant. */
+export async function countersAtOnce(
+  folder: string,
+  name: string,
+  disks: readonly string[],
+): Promise<{ memory: number; disks: number[] }> {
+  const path = `${folder}/${name}.sock`;
+  const qmp = await connectQmp({ path, deadlineMs: 30_000, log: () => {} });
+  try {
+    await qmp.execute(z.unknown(), 'stop');
+    const filename = `${folder}/${name}.memory`;
+    await qmp.execute(z.unknown(), 'pmemsave', { val: 0x8000, size: 64, filename });
+    const memory = counterInMemory(readFileSync(filename));
+    return { memory, disks: disks.map(counterOf) };
+  } finally {
+    await qmp.execute(z.unknown(), 'cont');
+    qmp.close();
   }
 }
