@@ -1,5 +1,12 @@
 import { Argument, Command, Option } from '@commander-js/extra-typings';
-import { callOf, diskOption, examples, reasonOption, waitOption } from './options.ts';
+import {
+  callOf,
+  connectOption,
+  diskOption,
+  examples,
+  reasonOption,
+  waitOption,
+} from './options.ts';
 
 const domainArgument = () => new Argument('<domain>', 'name of the domain');
 const snapshotArgument = () => new Argument('<snapshot>', 'name of the snapshot');
@@ -30,7 +37,8 @@ const createOptions = () =>
         'freeze the guest for a disk-only snapshot (default: try)',
       ).choices(['require', 'try', 'no'] as const),
     )
-    .option('--description <text>', 'what the snapshot is for');
+    .option('--description <text>', 'what the snapshot is for')
+    .addOption(connectOption());
 
 const revertOptions = () =>
   new Command('revert')
@@ -38,7 +46,8 @@ const revertOptions = () =>
     .addArgument(snapshotArgument())
     .addOption(new Option('--run', 'the domain runs afterwards').conflicts(['paused', 'off']))
     .addOption(new Option('--paused', 'it stands still afterwards').conflicts(['run', 'off']))
-    .addOption(new Option('--off', 'it is off afterwards').conflicts(['run', 'paused']));
+    .addOption(new Option('--off', 'it is off afterwards').conflicts(['run', 'paused']))
+    .addOption(connectOption());
 
 const deleteOptions = () =>
   new Command('delete')
@@ -47,7 +56,8 @@ const deleteOptions = () =>
     .addOption(new Option('--children', 'it and everything below it').conflicts(['childrenOnly']))
     .addOption(
       new Option('--children-only', 'everything below it, not itself').conflicts(['children']),
-    );
+    )
+    .addOption(connectOption());
 
 /** `domsnap create`. */
 export const createCommand = () =>
@@ -106,6 +116,7 @@ export const undoCommand = () =>
     .addOption(new Option('--run', 'the domain runs afterwards').conflicts(['paused', 'off']))
     .addOption(new Option('--paused', 'it stands still afterwards').conflicts(['run', 'off']))
     .addOption(new Option('--off', 'it is off afterwards').conflicts(['run', 'paused']))
+    .addOption(connectOption())
     .addOption(waitOption())
     .addOption(reasonOption())
     .addHelpText(
