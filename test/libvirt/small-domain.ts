@@ -7,7 +7,7 @@ const log = (): void => {};
 
 /** A domain of one small disk, which no system boots from: its machine runs, and does nothing. */
 export async function defineSmall(
-  daemon: TestLibvirtd,
+  daemon: Pick<TestLibvirtd, 'virsh'>,
   folder: string,
   name: string,
   source: string = '',
