@@ -1,6 +1,7 @@
 import { StepError } from '../../engine/step.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import { Virsh } from '../../tools/virsh.ts';
+import { askPools } from './ask-pools.ts';
 import type { LibvirtDomainConfig } from './domain-config.ts';
 import { type DescribedDisk, readDescription } from './domain-xml.ts';
 import { refusedBy } from './libvirt.ts';
@@ -40,7 +41,9 @@ export async function discoverDomain(
       const message = `${uri} cannot be worked with: ${elsewhere}`;
       throw new StepError('other-libvirt', message, { retryable: false });
     }
-    const described = readDescription(await call('dumpxml', name, '--security-info'));
+    const xml = await call('dumpxml', name, '--security-info');
+    const pools = await askPools(xml, pool => call('pool-dumpxml', pool));
+    const described = readDescription(xml, pools);
     const { uuid, disks, others } = described;
     // virsh takes an id or a UUID for a name, too; the name is what every later command is told.
     if (described.name !== name) {

@@ -102,13 +102,13 @@ export async function configureHeads(
     return { configured: 0 };
   }
   const before = await libvirt.xml('next');
-  const { disks } = readDescription(before);
+  const { disks } = readDescription(before, await libvirt.poolsOf(before));
   const moved = heads.filter(({ device, volume }) => {
     const now = disks.find(one => one.device === device)?.volume;
     return now?.path !== volume.path || now.format !== volume.format;
   });
   if (moved.length > 0) {
-    await withFile(withHeads(before, heads), path => libvirt.call('define', path));
+    await withFile(withHeads(before, moved), path => libvirt.call('define', path));
   }
   return { configured: moved.length };
 }
