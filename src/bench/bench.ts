@@ -3,6 +3,7 @@ import { enginePart } from './engine-part.ts';
 import { guestParts, type Results } from './guest-parts.ts';
 import { type HostFacts, hostFacts } from './host-facts.ts';
 import { type Libvirt, libvirt, NoLibvirtError } from './libvirt.ts';
+import { libvirtPart } from './libvirt-part.ts';
 import { listPart } from './list-part.ts';
 import { memoryPart } from './memory-part.ts';
 import type { BenchOptions, Part } from './options.ts';
@@ -22,17 +23,22 @@ export interface BenchRun {
 /** Measure everything that was asked for, in a folder that is empty. */
 export async function runBench(folder: string, options: BenchOptions): Promise<BenchRun> {
   const results: Results = { findings: [], matches: [] };
-  const virsh = options.parts.has('virsh') ? await findLibvirt(folder) : 'not asked for';
+  const wanted = options.parts.has('virsh') || options.parts.has('libvirt');
+  const virsh = wanted ? await findLibvirt(folder) : 'not asked for';
   const facts = await hostFacts(typeof virsh === 'string' ? virsh : virsh.version);
   if (typeof virsh === 'string') {
     say(`virsh: ${virsh}`);
-    if (options.parts.has('virsh')) results.findings.push(noVirsh(virsh));
+    if (wanted) results.findings.push(noVirsh(virsh));
   }
   let failure: unknown;
   try {
     if (options.build) await build();
     await smallParts(folder, options, results);
-    await guestParts(folder, options, typeof virsh === 'string' ? null : virsh, results);
+    const third = typeof virsh === 'string' || !options.parts.has('virsh') ? null : virsh;
+    await guestParts(folder, options, third, results);
+    if (typeof virsh !== 'string' && options.parts.has('libvirt')) {
+      results.findings.push(...(await libvirtPart(folder, virsh, options)));
+    }
   } catch (error) {
     failure = error;
   } finally {

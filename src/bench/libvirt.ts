@@ -11,6 +11,8 @@ import { log, say } from './say.ts';
 /** A libvirt that answers. */
 export interface Libvirt {
   readonly version: string;
+  /** How another virsh reaches it. */
+  readonly uri: string;
   virsh(...args: readonly string[]): Promise<string>;
   /** Ends the daemons that the bench has started; others are left alone. */
   close(): Promise<void>;
@@ -88,7 +90,7 @@ export async function answering(uri: string): Promise<Omit<Libvirt, 'close'> | n
   };
   try {
     const said = await virsh('version');
-    return { virsh, version: /library: libvirt (\S+)/.exec(said)?.[1] ?? 'unknown' };
+    return { uri, virsh, version: /library: libvirt (\S+)/.exec(said)?.[1] ?? 'unknown' };
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
     if (error.code === 'missing') throw new NoLibvirtError('virsh is not installed');

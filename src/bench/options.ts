@@ -10,6 +10,7 @@ export const PARTS = [
   'delete',
   'revert',
   'virsh',
+  'libvirt',
 ] as const;
 export type Part = (typeof PARTS)[number];
 

@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { callOf, examples, reasonOption, waitOption } from './options.ts';
+import { callOf, connectOption, examples, reasonOption, waitOption } from './options.ts';
 
 /** `domsnap list`. */
 export const listCommand = () =>
@@ -7,6 +7,7 @@ export const listCommand = () =>
     .description('all domains, or the tree of snapshots of one')
     .argument('[domain]', 'name of the domain')
     .option('--tree', 'the trees of all domains, where none is named')
+    .addOption(connectOption())
     .addHelpText(
       'after',
       examples(
@@ -26,6 +27,7 @@ export const showCommand = () =>
     .description('everything about one snapshot')
     .argument('<domain>', 'name of the domain')
     .argument('<snapshot>', 'name of the snapshot')
+    .addOption(connectOption())
     .addHelpText(
       'after',
       examples(['domsnap show web1 nightly', 'images, memory, who made it, and why']),
@@ -41,6 +43,7 @@ export const exportCommand = () =>
     .description("a snapshot of a libvirt domain as libvirt's XML (domainsnapshot)")
     .argument('<domain>', 'name of the domain')
     .argument('<snapshot>', 'name of the snapshot')
+    .addOption(connectOption())
     .addHelpText(
       'after',
       examples(['domsnap export web1 nightly > nightly.xml', 'as virsh snapshot-dumpxml has it']),
@@ -56,6 +59,7 @@ export const importCommand = () =>
     .description('take a snapshot into the tree of a libvirt domain that such XML describes')
     .argument('<domain>', 'name of the domain')
     .argument('<file>', 'the XML; - for stdin')
+    .addOption(connectOption())
     .addOption(waitOption())
     .addHelpText(
       'after',

@@ -1,6 +1,7 @@
 import { Argument, Command, Option } from '@commander-js/extra-typings';
 import {
   callOf,
+  connectOption,
   diskOption,
   examples,
   lvmSizeOption,
@@ -38,7 +39,8 @@ const createOptions = () =>
       ).choices(['require', 'try', 'no'] as const),
     )
     .addOption(lvmSizeOption())
-    .option('--description <text>', 'what the snapshot is for');
+    .option('--description <text>', 'what the snapshot is for')
+    .addOption(connectOption());
 
 const revertOptions = () =>
   new Command('revert')
@@ -47,7 +49,8 @@ const revertOptions = () =>
     .addOption(new Option('--run', 'the domain runs afterwards').conflicts(['paused', 'off']))
     .addOption(new Option('--paused', 'it stands still afterwards').conflicts(['run', 'off']))
     .addOption(new Option('--off', 'it is off afterwards').conflicts(['run', 'paused']))
-    .addOption(lvmSizeOption());
+    .addOption(lvmSizeOption())
+    .addOption(connectOption());
 
 const deleteOptions = () =>
   new Command('delete')
@@ -56,7 +59,8 @@ const deleteOptions = () =>
     .addOption(new Option('--children', 'it and everything below it').conflicts(['childrenOnly']))
     .addOption(
       new Option('--children-only', 'everything below it, not itself').conflicts(['children']),
-    );
+    )
+    .addOption(connectOption());
 
 /** `domsnap create`. */
 export const createCommand = () =>
@@ -116,6 +120,7 @@ export const undoCommand = () =>
     .addOption(new Option('--run', 'the domain runs afterwards').conflicts(['paused', 'off']))
     .addOption(new Option('--paused', 'it stands still afterwards').conflicts(['run', 'off']))
     .addOption(new Option('--off', 'it is off afterwards').conflicts(['run', 'paused']))
+    .addOption(connectOption())
     .addOption(waitOption())
     .addOption(reasonOption())
     .addHelpText(

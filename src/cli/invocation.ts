@@ -8,6 +8,8 @@ export interface GlobalOptions {
   readonly json?: boolean | undefined;
   readonly verbose?: boolean | undefined;
   readonly logFile?: string | undefined;
+  /** Only of commands that name a domain. */
+  readonly connect?: string | undefined;
 }
 
 /** What a command knows of how it was called. */
@@ -16,6 +18,8 @@ export interface Invocation {
   readonly json: boolean;
   readonly verbose: boolean;
   readonly logFile: string | undefined;
+  /** The libvirt to ask for the domain that is named; undefined: the one that virsh would take. */
+  readonly connect: string | undefined;
 }
 
 /** Settle the options of every command. */
@@ -25,6 +29,7 @@ export function invocation(options: GlobalOptions): Invocation {
     json: options.json ?? false,
     verbose: options.verbose ?? false,
     logFile: options.logFile,
+    connect: options.connect,
   };
 }
 

@@ -7,6 +7,7 @@ import { typed } from '../plan/typed.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { age, columns } from './format.ts';
 import type { Invocation } from './invocation.ts';
+import { seeing } from './newcomer.ts';
 import { withReading } from './open-home.ts';
 import { json, out, stylist } from './output.ts';
 import { sizesOf } from './sizes.ts';
@@ -21,8 +22,10 @@ export function list(
   { tree }: { readonly tree?: true | undefined },
 ): Promise<Exit> {
   return withReading(call, async session => {
-    if (name !== undefined) await listDomain(call, session, knownDomain(session, name));
-    else if (tree) {
+    if (name !== undefined) {
+      const seen = await seeing(call, session, name);
+      await listDomain(call, seen, knownDomain(seen, name));
+    } else if (tree) {
       for (const domain of session.catalog.domains()) await listDomain(call, session, domain);
     } else listAll(call, session);
     return EXIT.done;

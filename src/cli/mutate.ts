@@ -5,6 +5,7 @@ import type { Request } from '../plan/request.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { failureOf, tellFailure } from './failure.ts';
 import type { Invocation } from './invocation.ts';
+import { knowing } from './newcomer.ts';
 import { withSession } from './open-home.ts';
 import { json } from './output.ts';
 import { jsonProgress, type Progress, peopleProgress } from './progress.ts';
@@ -34,6 +35,7 @@ export async function mutate<Asked extends Request>(
     session =>
       watched(call, session, options, async (run, seen) => {
         const begunMs = performance.now();
+        await knowing(call, session, request.domain, { ...options, request });
         const report = await carryOut(session, request, run);
         const result = await resultOf(session, report, seen, performance.now() - begunMs);
         return () => {

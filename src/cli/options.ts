@@ -17,6 +17,13 @@ export const waitOption = () =>
     'queue behind another operation on the domain (default: without limit)',
   ).argParser(seconds);
 
+/** `--connect URI`. */
+export const connectOption = () =>
+  new Option(
+    '--connect <uri>',
+    'the libvirt to ask for a domain that is new here, as virsh --connect',
+  );
+
 /** `--reason TEXT`. */
 export const reasonOption = () => new Option('--reason <text>', 'why, for the audit');
 

@@ -7,6 +7,7 @@ import type { Command } from '../toolstacks/port.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { bytes, columns, duration, fill, shellWord } from './format.ts';
 import type { Invocation } from './invocation.ts';
+import { seeing } from './newcomer.ts';
 import { withReading } from './open-home.ts';
 import { json, out, type Style, stylist, widthOf } from './output.ts';
 
@@ -15,7 +16,7 @@ export function plan(call: Invocation, request: Request): Promise<Exit> {
   checkName('domain', request.domain);
   if (request.name !== undefined) checkName('snapshot', request.name);
   return withReading(call, async session => {
-    const planned = await planRequest(session, request);
+    const planned = await planRequest(await seeing(call, session, request.domain), request);
     const exit = planned.plan.refusals.length > 0 ? EXIT.refused : EXIT.done;
     if (call.json) json(documentOf(planned.plan, planned.steps, exit));
     else out(textOf(planned.plan, planned.steps, stylist(process.stdout)));

@@ -11,7 +11,7 @@ const WAIT_MS = 60_000;
  * may stand still until it has come to its work. Its one line of output goes to the watchdog's log.
  */
 export async function rescue(home: string, operation: string): Promise<never> {
-  const call = { home, json: true, verbose: false, logFile: undefined };
+  const call = { home, json: true, verbose: false, logFile: undefined, connect: undefined };
   try {
     const reports = await withSession(
       call,

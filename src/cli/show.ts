@@ -10,6 +10,7 @@ import { printable } from '../tools/printable.ts';
 import { EXIT, type Exit } from './exit-codes.ts';
 import { age, bytes, columns, localTime } from './format.ts';
 import type { Invocation } from './invocation.ts';
+import { seeing } from './newcomer.ts';
 import { withReading } from './open-home.ts';
 import { json, out, type Style, stylist } from './output.ts';
 import { type Sizes, sizesOf } from './sizes.ts';
@@ -34,7 +35,7 @@ interface Details {
 export function show(call: Invocation, domainName: string, name: string): Promise<Exit> {
   checkName('snapshot', name);
   return withReading(call, async session => {
-    const details = await detailsOf(session, domainName, name);
+    const details = await detailsOf(await seeing(call, session, domainName), domainName, name);
     if (call.json) json(documentOf(details));
     else out(textOf(details, stylist(process.stdout)));
     return EXIT.done;

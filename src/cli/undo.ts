@@ -6,6 +6,7 @@ import { EXIT, type Exit } from './exit-codes.ts';
 import { columns } from './format.ts';
 import type { Invocation } from './invocation.ts';
 import { type MutateOptions, watched } from './mutate.ts';
+import { seeing } from './newcomer.ts';
 import { withSession } from './open-home.ts';
 import { json, out, say, stylist } from './output.ts';
 import { type Result, resultOf, stateSentence, tellResult } from './result.ts';
@@ -24,7 +25,9 @@ export function undo(
     session =>
       watched(call, session, options, async (run, seen) => {
         const begunMs = performance.now();
-        const undone = await undoRevert(session, { domain, runAfter: runAfterOf(options) }, run);
+        // What domsnap has never worked on has no revert of its own to take back: it is not added for that.
+        const known = await seeing(call, session, domain);
+        const undone = await undoRevert(known, { domain, runAfter: runAfterOf(options) }, run);
         const results: Result[] = [];
         for (const report of undone.reports) {
           results.push(await resultOf(session, report, seen, performance.now() - begunMs));

@@ -17,15 +17,18 @@ export type NewDomain = Pick<Domain, 'name' | 'toolstack' | 'config' | 'disks'>;
 
 /**
  * Take a domain into the catalog, or take a changed domain file up: its heads and snapshots stay.
- * Refuses disks that are missing, of another format than declared, or in use.
+ * Refuses disks that are missing, of another format than declared, or in use. `onlyNew`: one that is
+ * there by now stays as it is.
  */
 export async function addDomain(
   session: Session,
   added: NewDomain,
+  { onlyNew = false, ...waiting }: Waiting & { readonly onlyNew?: boolean } = {},
 ): Promise<{ domain: Domain; updated: boolean }> {
-  const lock = await lockDomain(session, added.name, {});
+  const lock = await lockDomain(session, added.name, waiting);
   try {
     const before = session.catalog.domain(added.name);
+    if (before && onlyNew) return { domain: before, updated: false };
     const domain = before ? updatedDomain(session, before, added) : freshDomain(session, added);
     await refuseBadDisks(session, domain, before);
     record(session, { catalog: 'domain', domain });

@@ -25,6 +25,12 @@ export async function exportRecord(
   );
 }
 
+/** What is no record at all is refused before a domain is added for it. Throws RefusedError. */
+export async function refuseNoRecord(record: string): Promise<void> {
+  const { readRecord } = await import('../toolstacks/libvirt/snapshot-xml.ts');
+  await toRefusal(async () => readRecord(record));
+}
+
 /** Have the toolstack take a record up, and its snapshot into the tree. Answers what is new in it. */
 export async function importRecord(
   session: Session,

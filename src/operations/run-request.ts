@@ -101,7 +101,8 @@ export async function planRequest(
     const { catalog } = session;
     const changes = await toRefusal(() => foreignChanges(session, toolstack, known));
     const { domain, snapshots } = withChanges(catalog.snapshots(known.name), known, changes);
-    const seen = { ...session, catalog: { ...catalog, snapshots: () => snapshots } };
+    const snapshotsOf = (of: string) => (of === known.name ? snapshots : catalog.snapshots(of));
+    const seen = { ...session, catalog: { ...catalog, snapshots: snapshotsOf } };
     const plan = await makePlan(changes.length > 0 ? seen : session, toolstack, domain, request);
     const { stepsOf, hostSteps } = await planners();
     return { plan, steps: stepsOf(plan, hostSteps({ ...session, toolstack })) };

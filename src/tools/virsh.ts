@@ -92,7 +92,7 @@ export class Virsh {
     } catch (error) {
       if (!(error instanceof ToolError) || error.detail.lookedUp !== true) throw error;
       const all = await this.#call(['list', '--all', '--uuid', '--name'], limits).catch(() => null);
-      if (all === null || all.includes(words[1] ?? '')) throw error;
+      if (all === null || isListed(all, words[1] ?? '')) throw error;
       const message = `${error.message}: Domain not found`;
       throw new ToolError('exec', 'failed', message, { argv: words }, error);
     }
@@ -178,6 +178,13 @@ export class Virsh {
     return child;
   }
 }
+
+/** Whether one of the lines `UUID NAME` is of this name or UUID. */
+const isListed = (list: string, wanted: string): boolean =>
+  list.split('\n').some(line => {
+    const [uuid = '', ...name] = line.trim().split(' ');
+    return uuid === wanted || name.join(' ').trim() === wanted;
+  });
 
 /** Only a virsh that is to answer keeps its caller's process going. */
 function keepsUsAlive(child: ChildProcess, yes: boolean): void {

@@ -1,6 +1,7 @@
 import { StepError } from '../../engine/step.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import { Virsh } from '../../tools/virsh.ts';
+import { askPools } from './ask-pools.ts';
 import type { LibvirtDomainConfig } from './domain-config.ts';
 import { type DescribedDisk, readDescription } from './domain-xml.ts';
 import { refusedBy } from './libvirt.ts';
@@ -16,25 +17,39 @@ export interface DiscoveredDomain {
 }
 
 /**
- * Look a domain up, by its name, in the libvirt behind a URI or in the one that virsh itself would take.
- * Throws StepErrors: `no-libvirt`, `no-domain`, `bad-description`.
+ * Look a domain up, by its name, in the libvirt behind a URI or in the one that virsh itself would take
+ * (LIBVIRT_DEFAULT_URI, virsh(1)). `deadlineMs`: of each of two calls.
+ * Throws StepErrors: `no-libvirt`, `no-domain`, `bad-description`, `no-disk`, `other-libvirt`.
  */
 export async function discoverDomain(
   name: string,
   connect: string | undefined,
+  deadlineMs = CALL_MS,
 ): Promise<DiscoveredDomain> {
   const virsh = new Virsh({ connect, log: () => {} });
   const call = async (...words: string[]): Promise<string> => {
     try {
-      return await virsh.call(words, { deadlineMs: CALL_MS });
+      return await virsh.call(words, { deadlineMs });
     } catch (error) {
       throw error instanceof ToolError ? refusedBy(error) : error;
     }
   };
   try {
     const uri = (await call('uri')).trim();
-    const uuid = (await call('domuuid', name)).trim();
-    const { disks, others } = readDescription(await call('dumpxml', uuid, '--security-info'));
+    const elsewhere = notHere(uri);
+    if (elsewhere !== undefined) {
+      const message = `${uri} cannot be worked with: ${elsewhere}`;
+      throw new StepError('other-libvirt', message, { retryable: false });
+    }
+    const xml = await call('dumpxml', name, '--security-info');
+    const pools = await askPools(xml, pool => call('pool-dumpxml', pool));
+    const described = readDescription(xml, pools);
+    const { uuid, disks, others } = described;
+    // virsh takes an id or a UUID for a name, too; the name is what every later command is told.
+    if (described.name !== name) {
+      const message = `libvirt (${uri}) has no domain ${name} by its name: the one it means is ${described.name}`;
+      throw new StepError('no-domain', message, { retryable: false });
+    }
     if (disks.length === 0) {
       const why = others.map(one => `${one.device}: ${one.why}`).join('; ');
       const message = `${name} has no disk that a snapshot could hold${why === '' ? '' : ` (${why})`}`;
@@ -44,4 +59,14 @@ export async function discoverDomain(
   } finally {
     virsh.close();
   }
+}
+
+/**
+ * Why domains behind a URI cannot be worked with from here, or undefined: paths of another host are none
+ * of this one's, though files of the same names may lie here.
+ */
+export function notHere(uri: string): string | undefined {
+  const [, driver = '', host = ''] = /^([a-z]+)[^:]*:\/\/([^/?]*)/.exec(uri) ?? [];
+  if (driver !== 'qemu') return `it is not of libvirt's QEMU driver`;
+  return host === '' ? undefined : `its disks are on another host (${host}): run domsnap there`;
 }

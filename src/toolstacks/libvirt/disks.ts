@@ -1,7 +1,9 @@
+import type { DomainDisk } from '../../catalog/model.ts';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext, DomainDeed, Overlay } from '../port.ts';
 import * as commands from '../qemu/commands.ts';
+import type { BlockView } from '../qemu/graph.ts';
 import { viewForChange } from '../qemu/life.ts';
 import { headOf, same } from '../qemu/overlays.ts';
 import type { LibvirtLife } from './life.ts';
@@ -31,6 +33,8 @@ export async function snapshotDisks(
     const message = 'QEMU writes to the overlays, and libvirt has not heard of them';
     throw new StepError('strayed', message, { retryable: false });
   }
+  const devices = [...untagged, ...waiting].map(({ device }) => device);
+  refuseMovedHeads(view, life.heads(), devices);
   life.seen = undefined;
   if (untagged.length > 0) {
     const nodeOf = (device: string) => headOf(view, device).name;
@@ -40,6 +44,23 @@ export async function snapshotDisks(
     await life.libvirt.verb('snapshot-create-as', ...snapshotWords(waiting, life.devices));
   }
   return { taken: untagged.length + waiting.length };
+}
+
+/**
+ * An overlay is made over the head that the plan has seen: over another one its header would lie, and the
+ * next start would leave out what lies between. Throws StepError `head-moved`.
+ */
+function refuseMovedHeads(
+  view: BlockView,
+  heads: readonly DomainDisk[],
+  devices: readonly string[],
+): void {
+  for (const { device, head } of heads.filter(one => devices.includes(one.device))) {
+    const { path } = headOf(view, device).volume;
+    if (same(path, head.path)) continue;
+    const message = `${device} writes to ${path} by now, and this snapshot was prepared over ${head.path}: somebody else has moved it`;
+    throw new StepError('head-moved', message, { retryable: false });
+  }
 }
 
 /** `snapshot-create-as DOMAIN …` onto overlays that are there; no description of it is kept by libvirt. */

@@ -2,6 +2,7 @@ import { DOMParser, type Document, type Element, XMLSerializer } from '@xmldom/x
 import type { Volume } from '../../catalog/model.ts';
 import { StepError } from '../../engine/step.ts';
 import type { Overlay } from '../port.ts';
+import { NO_POOLS, type Pools, pathOfVolume } from './pools.ts';
 
 /** A disk that the guest may write to, as a domain's description names it. */
 export interface DescribedDisk {
@@ -28,25 +29,28 @@ export interface Description {
   readonly memoryBytes: number;
 }
 
-/** Read a description. Throws StepError `bad-description`. */
-export function readDescription(xml: string): Description {
+/** Read a description, which may name volumes of these pools. Throws StepError `bad-description`. */
+export function readDescription(xml: string, pools: Pools = NO_POOLS): Description {
   const domain = rootOf(xml);
   return {
     name: text(domain, 'name'),
     uuid: text(domain, 'uuid'),
-    ...readDisks(domain),
+    ...readDisks(domain, pools),
     hasAgent: channelsOf(domain).includes('org.qemu.guest_agent.0'),
     memoryBytes: memoryOf(domain),
   };
 }
 
 /** The disks of a description that is part of another document. */
-export function readDisks(domain: Element): Pick<Description, 'disks' | 'others'> {
+export function readDisks(
+  domain: Element,
+  pools: Pools = NO_POOLS,
+): Pick<Description, 'disks' | 'others'> {
   const disks: DescribedDisk[] = [];
   const others: OtherDisk[] = [];
   for (const disk of disksOf(domain)) {
     const device = child(disk, 'target')?.getAttribute('dev') ?? '';
-    const read = readDisk(disk);
+    const read = readDisk(disk, pools);
     if (typeof read === 'string') others.push({ device, why: read });
     else if (read) {
       disks.push({
@@ -59,7 +63,10 @@ export function readDisks(domain: Element): Pick<Description, 'disks' | 'others'
   return { disks, others };
 }
 
-/** The description with these heads instead of its own; all else stays as it is. */
+/**
+ * The description with these heads instead of its own; all else stays as it is. A volume of a pool becomes
+ * a plain file or device: an overlay beside it is none that the pool knows of.
+ */
 export function withHeads(xml: string, heads: readonly Overlay[]): string {
   const domain = rootOf(xml);
   for (const disk of disksOf(domain)) {
@@ -70,23 +77,40 @@ export function withHeads(xml: string, heads: readonly Overlay[]): string {
   return new XMLSerializer().serializeToString(domain);
 }
 
-function readDisk(disk: Element): Volume | string | undefined {
+function readDisk(disk: Element, pools: Pools): Volume | string | undefined {
   const kind = disk.getAttribute('device') ?? 'disk';
   if (kind === 'cdrom' || kind === 'floppy') return undefined;
   if (child(disk, 'readonly')) return undefined;
-  const type = disk.getAttribute('type') ?? '';
-  const source = child(disk, 'source');
-  const path =
-    type === 'file'
-      ? source?.getAttribute('file')
-      : type === 'block'
-        ? source?.getAttribute('dev')
-        : undefined;
-  if (!path) return `it is of the type ${type || 'unknown'}, and has no path on this host`;
+  const where = pathOf(disk, pools);
+  if ('why' in where) return where.why;
+  const { path } = where;
   if (child(disk, 'transient')) return 'it is transient: libvirt forgets what is written to it';
   const format = child(disk, 'driver')?.getAttribute('type');
   // libvirt takes a disk that names none for raw (qemu.conf, allow_disk_format_probing is gone).
   return { path, format: format || 'raw' };
+}
+
+function pathOf(disk: Element, pools: Pools): { readonly path: string } | { readonly why: string } {
+  const type = disk.getAttribute('type') ?? '';
+  const source = child(disk, 'source');
+  const of = (name: string): string => source?.getAttribute(name) ?? '';
+  if (type === 'volume') return pathOfVolume(pools, of('pool'), of('volume'));
+  const path = type === 'file' ? of('file') : type === 'block' ? of('dev') : '';
+  if (path) return { path };
+  return { why: `it is of the type ${type || 'unknown'}, and has no path on this host` };
+}
+
+/** A disk that is a volume names the file that has taken its place; false where none has. */
+export function moveVolume(
+  disk: Element,
+  replaced: ReadonlyMap<string, string>,
+  pools: Pools,
+): boolean {
+  const where = disk.getAttribute('type') === 'volume' ? pathOf(disk, pools) : { why: '' };
+  const path = 'why' in where ? undefined : replaced.get(where.path);
+  if (path === undefined) return false;
+  setHead(disk, { path, format: child(disk, 'driver')?.getAttribute('type') || 'raw' });
+  return true;
 }
 
 function setHead(disk: Element, { path, format }: Volume): void {
@@ -94,7 +118,7 @@ function setHead(disk: Element, { path, format }: Volume): void {
   if (!source) throw broken('a disk has no source');
   const isBlock = path.startsWith('/dev/');
   disk.setAttribute('type', isBlock ? 'block' : 'file');
-  for (const name of ['file', 'dev', 'pool', 'volume', 'index', 'startupPolicy']) {
+  for (const name of ['file', 'dev', 'pool', 'volume', 'mode', 'index', 'startupPolicy']) {
     source.removeAttribute(name);
   }
   source.setAttribute(isBlock ? 'dev' : 'file', path);

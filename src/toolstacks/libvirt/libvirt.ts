@@ -3,8 +3,10 @@ import { StepError } from '../../engine/step.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import { Virsh } from '../../tools/virsh.ts';
 import { type CallContext, NO_EFFECT } from '../port.ts';
+import { askPools } from './ask-pools.ts';
 import type { LibvirtDomainConfig } from './domain-config.ts';
 import { type Description, readDescription } from './domain-xml.ts';
+import type { Pool, Pools } from './pools.ts';
 
 /** Libvirt answers in milliseconds; what waits for a disk or for QEMU takes longer. */
 const CALL_MS = 60_000;
@@ -24,6 +26,7 @@ export class Libvirt {
   readonly config: LibvirtDomainConfig;
   readonly virsh: Virsh;
   #context: CallContext | undefined;
+  readonly #pools = new Map<string, Pool>();
 
   constructor(config: LibvirtDomainConfig) {
     this.config = config;
@@ -71,7 +74,14 @@ export class Libvirt {
 
   /** The description of the running domain, or of the next start. */
   async describe(which: 'now' | 'next'): Promise<Description> {
-    return readDescription(await this.xml(which));
+    const xml = await this.xml(which);
+    return readDescription(xml, await this.poolsOf(xml));
+  }
+
+  /** The pools that a description names: each is asked about once. */
+  async poolsOf(xml: string): Promise<Pools> {
+    const ask = (name: string) => this.#patiently(['pool-dumpxml', name], wasNotAnswered);
+    return await askPools(xml, ask, this.#pools);
   }
 
   async xml(which: 'now' | 'next' | 'migratable'): Promise<string> {

@@ -1,7 +1,7 @@
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import type { CallContext, DomainDeed, Overlay } from '../port.ts';
-import { queryStatus } from '../qemu/life.ts';
+import { queryStatus, viewBlocks } from '../qemu/life.ts';
 import { same } from '../qemu/overlays.ts';
 import { until } from '../qemu/until.ts';
 import { isPersistent, withFile } from './description-file.ts';
@@ -90,27 +90,48 @@ function refusedMemory(error: unknown): never {
   throw new StepError('bad-memory', message, { cause: error, retryable: false });
 }
 
-/** Have the domain's configuration name these heads from its next start on. */
+/**
+ * Have the domain's configuration name these heads from its next start on. Where a running domain writes to
+ * an image above one of them, somebody else has moved it, and libvirt has written that down already.
+ */
 export async function configureHeads(
   life: LibvirtLife,
-  { heads }: Of<'configureHeads'>,
+  { heads: wanted }: Of<'configureHeads'>,
 ): Promise<Json> {
   const { libvirt } = life;
+  const heads = await stillHeads(life, wanted);
   if (!(await isPersistent(life))) {
     const { description } = life.notes.read();
     if (description) life.notes.write({ description: withHeads(description, heads) });
     return { configured: 0 };
   }
   const before = await libvirt.xml('next');
-  const { disks } = readDescription(before);
+  const { disks } = readDescription(before, await libvirt.poolsOf(before));
   const moved = heads.filter(({ device, volume }) => {
     const now = disks.find(one => one.device === device)?.volume;
     return now?.path !== volume.path || now.format !== volume.format;
   });
   if (moved.length > 0) {
-    await withFile(withHeads(before, heads), path => libvirt.call('define', path));
+    await withFile(withHeads(before, moved), path => libvirt.call('define', path));
   }
   return { configured: moved.length };
+}
+
+/** Those of the heads that are not below another in the running domain. Throws StepError `head-moved`. */
+async function stillHeads(
+  life: LibvirtLife,
+  heads: readonly Overlay[],
+): Promise<readonly Overlay[]> {
+  if (!(await life.monitor.reachable())) return heads;
+  const { chains } = await viewBlocks(life);
+  return heads.filter(({ device, volume }) => {
+    const chain = chains[device] ?? [];
+    const at = chain.findIndex(one => same(one.volume.path, volume.path));
+    if (at >= 0) return at === 0;
+    const now = chain[0]?.volume.path ?? 'nothing';
+    const message = `${device} writes to ${now} by now, and not to ${volume.path}: somebody else has moved it`;
+    throw new StepError('head-moved', message, { retryable: false });
+  });
 }
 
 async function nextDescription(life: LibvirtLife, heads: readonly Overlay[]): Promise<string> {

@@ -15,7 +15,7 @@ export async function records({ libvirt }: LibvirtLife): Promise<readonly Record
   const found: RecordedSnapshot[] = [];
   for (const name of await names({ libvirt })) {
     const record = await libvirt.ask('snapshot-dumpxml', name, '--security-info');
-    found.push({ ...readRecord(record), deviceDigest });
+    found.push({ ...readRecord(record, await libvirt.poolsOf(record)), deviceDigest });
   }
   return found;
 }
@@ -78,8 +78,8 @@ export async function moveRecords(life: LibvirtLife, { files }: Of<'moveRecords'
   return await ifAccepted(async () => {
     for (const name of replaced.size > 0 ? await names(life) : []) {
       const before = await life.libvirt.ask('snapshot-dumpxml', name, '--security-info');
-      const after = withFiles(before, replaced);
-      if (![...replaced.keys()].some(path => before.includes(path))) continue;
+      const after = withFiles(before, replaced, await life.libvirt.poolsOf(before));
+      if (after === null) continue;
       await withFile(after, path => life.libvirt.verb('snapshot-create', path, '--redefine'));
     }
   });

@@ -1,19 +1,23 @@
 import { DOMImplementation, type Document, type Element, XMLSerializer } from '@xmldom/xmldom';
 import type { Snapshot, SnapshotDisk } from '../../catalog/model.ts';
 import type { Overlay, RecordedSnapshot } from '../port.ts';
-import { child, children, readDisks, rootOf, text, withHeads } from './domain-xml.ts';
+import { child, children, moveVolume, readDisks, rootOf, text, withHeads } from './domain-xml.ts';
+import { NO_POOLS, type Pools } from './pools.ts';
 
 // Libvirt's records of snapshots (formatsnapshot(7) of libvirt): what `virsh snapshot-dumpxml` says, and
 // what `virsh snapshot-create --redefine` takes.
 
-/** Read a record. Throws StepError `bad-description`. */
-export function readRecord(xml: string): Omit<RecordedSnapshot, 'deviceDigest'> {
+/** Read a record, whose domain may name volumes of these pools. Throws StepError `bad-description`. */
+export function readRecord(
+  xml: string,
+  pools: Pools = NO_POOLS,
+): Omit<RecordedSnapshot, 'deviceDigest'> {
   const root = rootOf(xml);
   const name = text(root, 'name');
   const state = text(root, 'state');
   const parent = child(root, 'parent');
   const described = child(root, 'domain');
-  const images = described ? readDisks(described).disks : [];
+  const images = described ? readDisks(described, pools).disks : [];
   const listed = child(root, 'disks');
   const modes = new Map(
     (listed ? children(listed, 'disk') : []).map(disk => [
@@ -93,19 +97,26 @@ export function writeRecord({ snapshot, parent, overlays, domain }: RecordSource
   return new XMLSerializer().serializeToString(document);
 }
 
-/** A record in which other files have taken the place of some. */
-export function withFiles(xml: string, replaced: ReadonlyMap<string, string>): string {
+/** A record in which other files have taken the place of some; null where it names none of them. */
+export function withFiles(
+  xml: string,
+  replaced: ReadonlyMap<string, string>,
+  pools: Pools = NO_POOLS,
+): string | null {
   const root = rootOf(xml);
+  let found = false;
   const visit = (element: Element): void => {
-    const file = element.getAttribute('file');
-    const now = file === null ? undefined : replaced.get(file);
+    const now = replaced.get(element.getAttribute('file') ?? '');
     if (now !== undefined) element.setAttribute('file', now);
+    if (now !== undefined || (element.tagName === 'disk' && moveVolume(element, replaced, pools))) {
+      found = true;
+    }
     for (const node of [...element.childNodes]) {
       if (node.nodeType === node.ELEMENT_NODE) visit(node as Element);
     }
   };
   visit(root);
-  return new XMLSerializer().serializeToString(root);
+  return found ? new XMLSerializer().serializeToString(root) : null;
 }
 
 function append(

@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CATALOGUE } from '../../../machines/index.ts';
-import { COLUMNS, provedIn, withTable, writing } from './table.ts';
+import { COLUMNS, provedIn, withTable } from './table.ts';
+import { writing } from './writing.ts';
 
 const README = join(import.meta.dirname, '../../../README.md');
 

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { CATALOGUE } from '../../../machines/index.ts';
+import { type VirshAnswer, virshAnswers } from './virsh-answers.ts';
+import { writing } from './writing.ts';
 
 /** The columns of the README's table of cases, and what each holds a snapshot in. */
 export const COLUMNS = [
@@ -22,9 +24,6 @@ export type Column = (typeof COLUMNS)[number];
 const FOLDER = join(import.meta.dirname, 'proved');
 const proved = z.array(z.string());
 
-/** Set, it writes down what the tests have proved instead of comparing it. */
-export const writing = (): boolean => (process.env.DOMSNAP_WRITE_TABLE ?? '') !== '';
-
 /** The cases that are on record as proved on the real tools in a storage. */
 export function provedIn(column: Column): readonly string[] {
   return proved.parse(JSON.parse(readFileSync(join(FOLDER, `${column}.json`), 'utf8')));
@@ -43,20 +42,35 @@ export function compareProved(column: Column, cases: ReadonlySet<string>): void 
 const BEGIN = '<!-- cases:begin -->';
 const END = '<!-- cases:end -->';
 
-/** The table of all cases for the README: where each was proved on the real tools. */
+/**
+ * The table of all cases for the README: where each was proved on the real tools, and what virsh without
+ * domsnap does. Below it, virsh's own words.
+ */
 export function renderTable(): string {
   const columns = COLUMNS.map(column => ({ column, cases: new Set(provedIn(column)) }));
+  const { version, answers } = virshAnswers();
+  const notes = [...new Set(Object.values(answers).flatMap(({ says }) => says || []))];
   const rows = [...CATALOGUE.values()].map(({ id, title }) => [
     `\`${id}\``,
     title,
     ...columns.map(({ cases }) => (cases.has(id) ? '✓' : '–')),
+    answers[id] ? markOf(answers[id], notes) : '–',
   ]);
+  const heads = ['case', 'what it does', ...COLUMNS, `virsh ${version} alone`];
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [
-    line(['case', 'what it does', ...COLUMNS]),
-    line(['---', '---', ...COLUMNS.map(() => '---')]),
+    line(heads),
+    line(heads.map(() => '---')),
     ...rows.map(line),
+    '',
+    ...notes.map((note, index) => `${index + 1}. ${note}`),
   ].join('\n');
+}
+
+const MARKS = { works: '✓', refuses: '✘', nothing: '–' } as const;
+
+function markOf({ does, says }: VirshAnswer, notes: readonly string[]): string {
+  return says === '' ? MARKS[does] : `${MARKS[does]} (${notes.indexOf(says) + 1})`;
 }
 
 /** A text with the table between its marks. Throws where it has no marks. */

@@ -149,7 +149,7 @@ describe("libvirt's record of a snapshot", () => {
 
   test('names the files that have taken the place of others', () => {
     const moved = withFiles(written, new Map([['/images/a.qcow2', '/images/base.qcow2']]));
-    expect(readRecord(moved).disks[0]?.image.path).toBe('/images/base.qcow2');
+    expect(readRecord(moved ?? '').disks[0]?.image.path).toBe('/images/base.qcow2');
     expect(moved).toContain('/images/a.over.qcow2');
   });
 
