@@ -7,3 +7,7 @@ export const pidsWhose = (matches: (argv: readonly string[]) => boolean): number
 /** The watchdogs of a home folder. */
 export const watchdogsOf = (home: string): number[] =>
   pidsWhose(argv => argv.includes('domsnap-watchdog') && argv.includes(home));
+
+/** The recoveries that watchdogs of a home folder have begun. */
+export const rescuesOf = (home: string): number[] =>
+  pidsWhose(([, , word, where]) => word === 'rescue' && where === home);

@@ -24,7 +24,7 @@ const TOOLSTACK = process.env.DOMSNAP_CAMPAIGN_TOOLSTACK === 'libvirt' ? 'libvir
 /** A world grows slow with its guest's age. */
 const ROUNDS_OF_A_WORLD = 40;
 /** The others are kills; libvirt has only these so far. */
-const SHARE_OF_FAULTS = TOOLSTACK === 'libvirt' || process.env.DOMSNAP_CAMPAIGN_VICTIM ? 0 : 0.22;
+const SHARE_OF_FAULTS = TOOLSTACK === 'libvirt' || process.env.DOMSNAP_CAMPAIGN_VICTIM ? 0 : 0.3;
 const MINUTES = 60_000;
 
 /** Only cases, and only victims, whose names contain these. */
@@ -131,9 +131,18 @@ function blowOf(chance: Chance, { before, after }: Errand, caseId: string): Blow
     victim,
     place: victim === 'engine at a fail point' ? placeIn(chance, caseId) : undefined,
     share: chance.next() * 1.1,
-    recoveryKills: victim === 'watchdog and engine' ? Math.floor(chance.next() * 4) : 0,
+    // Whoever recovers is killed as well, up to three times: the watchdog, or the next command.
+    recoveryKills: KILLS_ENGINE.has(victim) ? Math.floor(chance.next() * 4) : 0,
   };
 }
+
+const KILLS_ENGINE: ReadonlySet<Victim> = new Set<Victim>([
+  'engine at a fail point',
+  'engine',
+  'engine and children',
+  'QEMU and engine',
+  'watchdog and engine',
+]);
 
 /** A named place that the case passes: around or inside one of its steps, or after a record. */
 function placeIn(chance: Chance, caseId: string): string {

@@ -6,7 +6,7 @@ import { ask, boots, counters, DOMAIN, type World } from '../lab/cases/harness.t
 import { ticks } from '../lab/cases/instants.ts';
 import { assertInvariants } from '../lab/cases/invariants.ts';
 import { runStateOf } from '../lab/cases/operate.ts';
-import { watchdogsOf } from '../processes.ts';
+import { rescuesOf, watchdogsOf } from '../processes.ts';
 import type { Chance } from '../seeded-random.ts';
 
 /** How long a command, and a watchdog, may take in the worst case. */
@@ -50,19 +50,17 @@ export async function recovered(
   recoveryKills: number,
   chance: Chance,
 ): Promise<Recovered> {
+  const { home } = world.session;
   let kills = 0;
   while (kills < recoveryKills && isOpen(world)) {
-    const again = launch(world, ['recover']);
-    await sleep(chance.between(100, 900));
-    for (const watcher of watchdogsOf(world.session.home)) process.kill(watcher, 'SIGKILL');
-    if (again.running()) {
-      process.kill(again.pid, 'SIGKILL');
-      kills += 1;
-    }
-    await again.exited;
+    if (await rescueBegins(world)) {
+      await sleep(chance.between(0, 600));
+      // It has children of its own: a tool that it began, and the next watchdog.
+      for (const rescue of rescuesOf(home)) kills += killed(rescue) ? 1 : 0;
+    } else kills += await recoverAndKill(world, chance);
   }
   const untilMs = performance.now() + END_MS;
-  while (isOpen(world) && watchdogsOf(world.session.home).length > 0) {
+  while (isOpen(world) && [...watchdogsOf(home), ...rescuesOf(home)].length > 0) {
     if (performance.now() > untilMs) throw new Error('the watchdog does not come to an end');
     await sleep(20);
   }
@@ -70,6 +68,36 @@ export async function recovered(
   const attention = attentionOf(world);
   await recover(world.session, undefined);
   return { kills, attention };
+}
+
+/** Whether the watchdog of a dead engine has begun to recover; not where there is none. */
+async function rescueBegins(world: World): Promise<boolean> {
+  const { home } = world.session;
+  while (isOpen(world)) {
+    if (rescuesOf(home).length > 0) return true;
+    if (watchdogsOf(home).length === 0) return false;
+    await sleep(5);
+  }
+  return false;
+}
+
+/** A recovery by hand, that is killed with its watchdog; answers how many were. */
+async function recoverAndKill(world: World, chance: Chance): Promise<number> {
+  if (!isOpen(world)) return 0;
+  const again = launch(world, ['recover']);
+  await sleep(chance.between(100, 900));
+  for (const watcher of watchdogsOf(world.session.home)) killed(watcher);
+  const struck = again.running() && killed(again.pid);
+  await again.exited;
+  return struck ? 1 : 0;
+}
+
+function killed(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
 }
 
 /** What the last operation wants from a person, if it does. */
