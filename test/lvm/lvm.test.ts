@@ -14,10 +14,15 @@ const files = globSync(join(import.meta.dirname, 'inside/*.inside.ts'))
   .filter(file => only.test(suiteName(file)))
   .sort();
 
+/** A short run takes the domain that has every kind of disk through the cases, and few kills. */
+const chosen = process.env.DOMSNAP_LONG
+  ? { DOMSNAP_LVM_KILLS: '5' }
+  : { DOMSNAP_LVM_KIND: '^lvm-mixed$', DOMSNAP_LVM_KILLS: '2' };
+
 // Before the tests are declared: what they are is in the report.
 const { results, trouble, bootS, testsS } = await runSuite({
   files,
-  environment: guestEnvironment(process.env),
+  environment: { ...chosen, ...guestEnvironment(process.env) },
   cacheFolder: labCacheFolder(process.env),
   diskBytes: [4 * GIB, 4 * GIB],
   memoryMb: 2048,

@@ -6,11 +6,11 @@ import { counterInMemory } from '../../counting-guest.ts';
 import { sh } from './commands.ts';
 import {
   banBackground,
+  chosenKinds,
   counterAt,
   countersOf,
   DOMAIN,
   done,
-  KINDS,
   type VolumeWorld,
   volumeWorldDown,
   volumeWorldUp,
@@ -19,11 +19,7 @@ import {
 /** An emulated host on a busy one: a merge that takes a second elsewhere may take half a minute. */
 const test = (name: string, body: () => unknown) => plainTest(name, { timeout: 600_000 }, body);
 
-const chosen = KINDS.filter(({ name }) =>
-  new RegExp(process.env.DOMSNAP_LVM_KIND ?? '').test(name),
-);
-
-describe.each(chosen.map(kind => [kind.name, kind] as const))('%s', (_, kind) => {
+describe.each(chosenKinds().map(kind => [kind.name, kind] as const))('%s', (_, kind) => {
   let world: VolumeWorld;
   beforeAll(async () => {
     world = await volumeWorldUp(kind);

@@ -35,7 +35,7 @@ const classic = async (name: string): Promise<Volume> => {
   return { path: `/dev/vg0/${name}`, format: 'raw' };
 };
 
-export const KINDS: readonly Kind[] = [
+const KINDS: readonly Kind[] = [
   {
     name: 'lvm',
     ending: 'internal',
@@ -56,6 +56,10 @@ export const KINDS: readonly Kind[] = [
     },
   },
 ];
+
+/** Those whose name fits `DOMSNAP_LVM_KIND`. */
+export const chosenKinds = (): readonly Kind[] =>
+  KINDS.filter(({ name }) => new RegExp(process.env.DOMSNAP_LVM_KIND ?? '').test(name));
 
 /** A domain of such disks, and the session that works on it. */
 export interface VolumeWorld {
