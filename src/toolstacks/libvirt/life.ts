@@ -34,6 +34,7 @@ export function libvirtLife(
     notes: new Notes(options.home, config.uuid),
     sink: passedSink(libvirt, options.home),
     jobsEndThemselves: true,
+    wantsEvents: true,
     seen: undefined,
     settled: false,
     prepared: undefined,

@@ -50,7 +50,7 @@ export function preview(life: LibvirtLife, deed: DomainDeed): readonly Command[]
         monitor(commands.dropTag(nodeOf(life, device), tag)),
       );
     case 'prepareCapture':
-      return [commands.captureModes(deed.capture), commands.captureSpeed(true)].map(monitor);
+      return [commands.captureModes(deed.capture, true), commands.captureSpeed(true)].map(monitor);
     case 'beginCapture':
       return [
         monitor({ command: 'getfd', args: { fdname: 'domsnap-memory' } }),
@@ -58,7 +58,7 @@ export function preview(life: LibvirtLife, deed: DomainDeed): readonly Command[]
       ];
     case 'finishCapture':
     case 'cancelCapture':
-      return [commands.captureModes(null), commands.captureSpeed(false)].map(monitor);
+      return [commands.captureModes(null, true), commands.captureSpeed(false)].map(monitor);
     case 'mergeUp':
       return deed.merges.map(({ device, base }) =>
         verb('blockpull', device, ...(base ? ['--base', base.path] : [])),

@@ -206,5 +206,8 @@ async function leaveMigration(life: Life, signal: AbortSignal): Promise<void> {
 
 async function endModes(life: Life, signal: AbortSignal): Promise<void> {
   life.prepared = undefined;
-  await life.monitor.send([commands.captureModes(null), commands.captureSpeed(false)], signal);
+  await life.monitor.send(
+    [commands.captureModes(null, life.wantsEvents), commands.captureSpeed(false)],
+    signal,
+  );
 }

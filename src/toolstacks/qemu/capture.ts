@@ -42,7 +42,7 @@ function areSet(modes: z.infer<typeof queryModes.schema>, capture: Capture): boo
 
 async function setModes(life: Life, capture: Capture, signal: AbortSignal): Promise<void> {
   if (capture === 'background') refuseBurnt(life);
-  await life.monitor.send([commands.captureModes(capture)], signal);
+  await life.monitor.send([commands.captureModes(capture, life.wantsEvents)], signal);
   await life.monitor.send([commands.captureSpeed(true)], signal);
 }
 

@@ -53,13 +53,17 @@ export const dropTag = (node: string, tag: string): QmpCommand => ({
   args: { device: node, name: tag },
 });
 
-/** What the migration of this QEMU is to be like; null: as it was born. */
-export const captureModes = (capture: Capture | null): QmpCommand => ({
+/**
+ * What the migration of this QEMU is to be like; null: as it was born. `withEvents`: as who looks after it
+ * has made it then. Libvirt hears of its own migrations by these events alone, and turns them on once, when it
+ * meets QEMU (libvirt: src/qemu/qemu_migration_params.c, qemuMigrationCapsCheck).
+ */
+export const captureModes = (capture: Capture | null, withEvents: boolean): QmpCommand => ({
   command: 'migrate-set-capabilities',
   args: {
     capabilities: [
       // So that its end need not be asked for.
-      { capability: 'events', state: capture !== null },
+      { capability: 'events', state: withEvents || capture !== null },
       { capability: 'background-snapshot', state: capture === 'background' },
       {
         capability: 'pause-before-switchover',

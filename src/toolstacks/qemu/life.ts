@@ -31,6 +31,8 @@ export interface Life {
   readonly sink: MemorySink;
   /** Who looks after QEMU ends block jobs too: their end may come between any two questions. */
   readonly jobsEndThemselves: boolean;
+  /** It also waits for the events of migrations, which must stay on. */
+  readonly wantsEvents: boolean;
   /** The images as they were seen last; forgotten where a deed has changed them. */
   seen: BlockView | undefined;
   /** The last deed has found the guest standing still, and its disks on the images that were seen. */
@@ -63,6 +65,7 @@ export function lifeOf(
     notes,
     sink: shellSink,
     jobsEndThemselves: false,
+    wantsEvents: false,
     seen: undefined,
     settled: false,
     prepared: undefined,

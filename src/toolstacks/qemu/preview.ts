@@ -63,8 +63,8 @@ type Of<Name extends DomainDeed['do']> = Extract<DomainDeed, { do: Name }>;
 function previewCapture(
   deed: Of<'prepareCapture' | 'beginCapture' | 'finishCapture' | 'cancelCapture'>,
 ): Command[] {
-  const prepare = [commands.captureModes(deed.capture), commands.captureSpeed(true)];
-  const leave = [commands.captureModes(null), commands.captureSpeed(false)];
+  const prepare = [commands.captureModes(deed.capture, false), commands.captureSpeed(true)];
+  const leave = [commands.captureModes(null, false), commands.captureSpeed(false)];
   const background = deed.capture === 'background';
   switch (deed.do) {
     case 'prepareCapture':
