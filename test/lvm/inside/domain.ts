@@ -25,7 +25,12 @@ export async function countingDomain(options: {
   const domain = {
     name,
     binary: 'qemu-system-x86_64',
-    arguments: ['-machine', 'pc', '-accel', 'tcg', '-m', '32', '-nodefaults', '-display', 'none'],
+    arguments: [
+      ...['-machine', 'pc', '-accel', 'tcg', '-m', '32', '-nodefaults', '-display', 'none'],
+      // The test's own monitor.
+      ...['-chardev', `socket,id=other,path=${folder}/other.sock,server=on,wait=off`],
+      ...['-mon', 'chardev=other,mode=control'],
+    ],
     disks: disks.map((disk, index) => ({ device: `vd${'abcd'[index]}`, ...disk })),
     monitor: `${folder}/${name}.sock`,
   };

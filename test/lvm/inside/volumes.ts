@@ -61,6 +61,8 @@ const KINDS: readonly Kind[] = [
 export const chosenKinds = (): readonly Kind[] =>
   KINDS.filter(({ name }) => new RegExp(process.env.DOMSNAP_LVM_KIND ?? '').test(name));
 
+export const kindOf = (name: Kind['name']): Kind => KINDS.find(kind => kind.name === name) as Kind;
+
 /** A domain of such disks, and the session that works on it. */
 export interface VolumeWorld {
   readonly kind: Kind;
