@@ -9,7 +9,7 @@ import { misused, type Refusal } from './refusal.ts';
 import type { CreateRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { typed } from './typed.ts';
-import { nextHead, refuseChild, wantsChild } from './vhd.ts';
+import { childNote, nextHead, refuseChild, wantsChild } from './vhd.ts';
 import { chainOf } from './walk-images.ts';
 
 /** A new qcow2 overlay takes 200 KiB; the rest is for what the guest writes while the others follow. */
@@ -142,6 +142,7 @@ function planDisk(
     });
   }
   if (mode === 'external') refusals.push(...refuseChild(facts, { device, head }, child));
+  if (child) notes.push(childNote(facts, device));
   const layers = chainOf(facts, head).length;
   if (mode === 'external' && layers >= LAYERS_MANY) {
     notes.push({
