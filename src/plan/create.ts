@@ -9,7 +9,7 @@ import { misused, type Refusal } from './refusal.ts';
 import type { CreateRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { typed } from './typed.ts';
-import { nextHead, refuseChild, wantsChild } from './vhd.ts';
+import { childNote, nextHead, refuseChild, wantsChild } from './vhd.ts';
 import { neverFull, roomFor, volumeRefusals, volumeTag } from './volumes.ts';
 import { chainOf } from './walk-images.ts';
 
@@ -149,6 +149,7 @@ function planDisk(
     });
   }
   if (mode === 'external') refusals.push(...refuseChild(facts, { device, head }, child));
+  if (child) notes.push(childNote(facts, device));
   const layers = chainOf(facts, head).length;
   if (mode === 'external' && layers >= LAYERS_MANY) {
     notes.push({

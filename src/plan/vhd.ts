@@ -1,5 +1,6 @@
 import type { DomainDisk, Volume } from '../catalog/model.ts';
 import type { RevertDisk } from '../steps/input.ts';
+import type { Note } from './draft.ts';
 import type { Refusal } from './refusal.ts';
 import type { AskedMode } from './request.ts';
 import type { Survey } from './survey.ts';
@@ -20,6 +21,12 @@ export const nextHead = (stem: string, child: boolean): Volume =>
 /** Is this disk to go on in a VHD child? One that has begun so goes on so. */
 export const wantsChild = (asked: AskedMode | 'auto', facts: Survey, head: Volume): boolean =>
   asked === 'vhd' || (asked === 'auto' && isDifferencing(facts, head));
+
+/** What a user should know who goes on in a VHD child. */
+export const childNote = ({ domain }: Survey, device: string): Note => ({
+  what: `${device} goes on in a VHD child`,
+  why: `until its snapshots are deleted ${domain.name} cannot run: QEMU reads its parent’s data as zeros`,
+});
 
 /** What forbids the next head of a disk, if anything. */
 export function refuseChild(facts: Survey, disk: DomainDisk, child: boolean): Refusal[] {

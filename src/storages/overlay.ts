@@ -17,7 +17,7 @@ import type { CallContext } from '../toolstacks/port.ts';
 import { draftOf, dropDraft } from './draft.ts';
 import { runLocked } from './locked-tool.ts';
 import { badImage } from './step-error.ts';
-import { knownFormat, viewChain, viewImage } from './view.ts';
+import { knownFormat, viewBase, viewChain, viewImage } from './view.ts';
 
 /** `qemu-img create` takes 20 ms; a base on a slow network share takes longer to open. */
 const CREATE_TIMEOUT_MS = 60_000;
@@ -53,7 +53,7 @@ export async function createOverlay(
   if (image.format !== 'qcow2') throw badImage(image.path, 'is to be an overlay, which is a qcow2');
   const { log, signal } = context;
   // qemu-img opens what lies below the base: no layer may leave its format to be guessed.
-  await viewChain(base, context, true);
+  await viewBase(base, context, true);
   if (!(await foundOverlay(image, base, context))) {
     await run(createArgv(image, base), { timeoutMs: CREATE_TIMEOUT_MS, log, signal });
   }
@@ -113,7 +113,7 @@ export async function rebase(
   context: CallContext,
 ): Promise<void> {
   const [head] = await viewChain(top, context);
-  if (base) await viewChain(base, context);
+  if (base) await viewBase(base, context);
   const now = head?.backing ?? null;
   if (base === null ? now === null : now !== null && sameVolume(now, base)) return;
   if (!(await isRegularFile(top.path))) {
@@ -158,7 +158,7 @@ export async function commit(top: Volume, base: Volume, context: CallContext): P
  */
 export async function repoint(child: Volume, base: Volume, context: CallContext): Promise<void> {
   const { backing } = await viewImage(child, context);
-  const [wanted] = await viewChain(base, context);
+  const [wanted] = await viewBase(base, context);
   if (backing && sameVolume(backing, base)) return;
   if (backing === null) throw badImage(child.path, 'stands on nothing, and is complete by itself');
   const old = await viewImage(backing, context).catch(error => {

@@ -138,6 +138,18 @@ export async function viewChain(
   return chain;
 }
 
+/** The same of an image on which one is to stand that QEMU opens: no differencing VHD may be below that. */
+export async function viewBase(
+  base: Volume,
+  context: CallContext,
+  inUse = false,
+): Promise<readonly ImageView[]> {
+  const chain = await viewChain(base, context, inUse);
+  const [first] = chain;
+  if (first && isDifferencing(first)) throw badImage(base.path, READS_ZEROS);
+  return chain;
+}
+
 function backingOf({
   path,
   backing,

@@ -1,6 +1,5 @@
 import { closeSync, copyFileSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Chance } from '../seeded-random.ts';
 
 /** A change of a file, or the moment from which on all before it is on disk. */
 export type Change =
@@ -56,19 +55,19 @@ export function replay(from: string, to: string, changes: readonly Change[]): vo
   closeSync(file);
 }
 
-/** What may be on disk when the power fails right after `count` changes: of what no sync followed, anything. */
+/** What is on disk when the power fails right after `count` changes: of what no sync followed, whatever `lasts`. */
 export function survivors(
   changes: readonly Change[],
   count: number,
-  chance: Chance,
+  lasts: (index: number) => boolean,
 ): readonly Change[] {
   const made = changes.slice(0, count);
   const safe = made.findLastIndex(change => change.do === 'sync') + 1;
   return made.flatMap((change, index) => {
     if (index < safe) return [change];
-    if (change.do !== 'write') return chance.next() < 0.5 ? [change] : [];
+    if (change.do !== 'write') return lasts(index) ? [change] : [];
     // A disk keeps whole sectors, in any order.
-    return sectorsOf(change).filter(() => chance.next() < 0.5);
+    return sectorsOf(change).filter(() => lasts(index));
   });
 }
 

@@ -23,20 +23,22 @@ export async function pullUp(
   watch: Watch,
 ): Promise<VhdWriter> {
   const writer = await VhdWriter.on(top);
-  for (const piece of piecesOf(top, watch)) {
+  const needed = (at: number, lengthBytes: number) =>
+    (complete && holdsAny(top, at, lengthBytes)) ||
+    below.some(layer => holdsAny(layer, at, lengthBytes));
+  await eachPiece(top, needed, watch, async piece => {
     const { at, bytes, found } = piece;
-    const own = holdsAny(top, at, bytes.length);
-    if (!(complete && own) && !below.some(layer => holdsAny(layer, at, bytes.length))) continue;
     const held = await heldSectors(top, piece);
     found.set(held);
     for (const layer of below) await fillPiece(layer, piece);
     // A block of zeros over nothing needs no place.
-    if (complete && !own && !bytes.some(byte => byte !== 0)) continue;
+    const blank = !holdsAny(top, at, bytes.length) && !bytes.some(byte => byte !== 0);
+    if (complete && blank) return;
     const wanted = found.map((is, sector) =>
       held[sector] === 0 && (is === 1 || complete) ? 1 : 0,
     );
     await writer.write(piece, wanted);
-  }
+  });
   return writer;
 }
 
@@ -51,11 +53,12 @@ export async function writeDown(
 ): Promise<void> {
   const writer = await VhdWriter.on(base);
   try {
-    for (const piece of piecesOf(base, watch)) {
-      if (!above.some(layer => holdsAny(layer, piece.at, piece.bytes.length))) continue;
+    const needed = (at: number, lengthBytes: number) =>
+      above.some(layer => holdsAny(layer, at, lengthBytes));
+    await eachPiece(base, needed, watch, async piece => {
       for (const layer of above) await fillPiece(layer, piece);
       await writer.write(piece, piece.found);
-    }
+    });
     await writer.finish();
   } catch (error) {
     await writer.abandon().catch(() => undefined);
@@ -63,14 +66,22 @@ export async function writeDown(
   }
 }
 
-function* piecesOf({ head }: VhdImage, { signal, progress }: Watch): Generator<Piece> {
+/** Work on the pieces of a disk of which something is needed; of the others nothing is even made. */
+async function eachPiece(
+  { head }: VhdImage,
+  needed: (at: number, lengthBytes: number) => boolean,
+  { signal, progress }: Watch,
+  work: (piece: Piece) => Promise<void>,
+): Promise<void> {
   const { path, footer } = head;
   const total = footer.sizeBytes;
   for (let done = 0; done < total; done += PIECE_BYTES) {
+    const lengthBytes = Math.min(PIECE_BYTES, total - done);
+    if (!needed(done, lengthBytes)) continue;
     if (signal.aborted) {
       throw new ToolError('file', 'aborted', `the copying into ${path} was called off`, { path });
     }
     progress({ done, total, unit: 'bytes' });
-    yield pieceAt(done, Math.min(PIECE_BYTES, total - done));
+    await work(pieceAt(done, lengthBytes));
   }
 }
