@@ -52,7 +52,7 @@ describe('the command line of the bench', () => {
   test('measures everything ten times at two sizes unless told otherwise', () => {
     const { rounds, sizes, parts } = benchOptions([]);
     expect({ rounds, sizes }).toEqual({ rounds: 10, sizes: [256, 1024] });
-    expect(parts.size).toBe(8);
+    expect(parts.size).toBe(9);
   });
 
   test.each([['--rounds', '0'], ['--sizes', '256,big'], ['--only', 'nothing'], ['--what']])(
