@@ -214,17 +214,6 @@ function volumesInTheWay(disks: readonly RevertDisk[], facts: Survey): Refusal[]
     disk: { device, head },
     roomBytes,
   }));
-  const inUse = applied.flatMap(({ device, head }) => {
-    // What a running domain has open it lets go of when it is ended.
-    if (facts.view.runState !== 'off' || !managerOf(facts, head)?.open) return [];
-    return [
-      {
-        code: 'in-use',
-        message: `${device}: ${head.path} is open: something uses it, or has mounted it`,
-        hint: `'lsblk ${head.path}' and 'fuser -vm ${head.path}' say what; let it go first`,
-      },
-    ];
-  });
   const tooFull = applied.flatMap(({ device, head, tag, roomBytes = 0 }) => {
     const manager = managerOf(facts, head);
     if (manager?.kind !== 'lvm') return [];
@@ -246,7 +235,7 @@ function volumesInTheWay(disks: readonly RevertDisk[], facts: Survey): Refusal[]
       },
     ];
   });
-  return [...volumeRefusals(facts, taken), ...inUse, ...tooFull];
+  return [...volumeRefusals(facts, taken), ...tooFull];
 }
 
 /** The node of the tree that keeps what the disks hold now. */

@@ -136,11 +136,6 @@ describe('a revert of a logical volume', () => {
     expect(codes(small, { snapshots: [used] })).toEqual(['no-space']);
   });
 
-  test('that something has open is refused: LVM would only promise it, and do it at some later time', () => {
-    expect(codes(revert, { open: true })).toEqual(['in-use']);
-    expect(codes(create, { open: true })).toEqual([]);
-  });
-
   test('to a snapshot that ran full is refused, and says so', () => {
     const facts = world({
       snapshots: [{ ...WHOLE, broken: 'it ran full, and LVM has given it up' }],

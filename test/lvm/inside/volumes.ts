@@ -85,8 +85,11 @@ export async function volumeWorldUp(kind: Kind): Promise<VolumeWorld> {
 
 /** Take it all down again. */
 export async function volumeWorldDown({ session }: VolumeWorld): Promise<void> {
-  await domsnap('domain', 'stop', DOMAIN, '--home', session.home);
+  const { status, said } = await domsnap('domain', 'stop', DOMAIN, '--home', session.home);
+  if (status !== 0) throw new Error(said);
   session.close();
+  // udev looks into each volume that was written to.
+  await sh('udevadm settle');
   await sh('vgremove -ff -y vg0 && pvremove /dev/vda');
 }
 
