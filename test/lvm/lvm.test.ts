@@ -19,6 +19,8 @@ const chosen = process.env.DOMSNAP_LONG
   ? { DOMSNAP_LVM_KILLS: '5' }
   : { DOMSNAP_LVM_KIND: '^lvm-mixed$', DOMSNAP_LVM_KILLS: '2' };
 
+let said = '';
+
 // Before the tests are declared: what they are is in the report.
 const { results, trouble, bootS, testsS } = await runSuite({
   files,
@@ -27,11 +29,16 @@ const { results, trouble, bootS, testsS } = await runSuite({
   diskBytes: [4 * GIB, 4 * GIB],
   memoryMb: 2048,
   timeoutMs: 60 * 60_000,
-  onOutput: () => {},
+  onOutput: bytes => {
+    said += bytes.toString();
+  },
 });
 console.log(
   `lvm: the first test began after ${bootS.toFixed(1)} s, the last ended ${testsS} s later`,
 );
+
+/** What tests tell beside that they pass: figures, and what became of whom. */
+console.log((said.match(/^(pause|kill) .*$/gm) ?? []).join('\n'));
 
 test('the lab host runs its tests to their end', () => {
   expect(trouble).toBeUndefined();
