@@ -51,9 +51,9 @@ describe.each(COLUMNS_OF_LVM)('the column %s of the table of cases', column => {
     .filter(({ file, status }) => file === 'cases' && status === 'passed')
     .filter(({ path: [kind] }) => kind === column)
     .map(({ path }) => `${path.at(-1)}.${column === 'lvm-mixed' ? 'external' : 'internal'}`);
-  test.runIf(passed.length > 0)('is as it has been proved', () => {
-    compareProved(column, new Set(passed));
-  });
+  if (passed.length > 0) {
+    test('is as it has been proved', () => compareProved(column, new Set(passed)));
+  } else test.skip('is for the long form: DOMSNAP_LONG=1', () => {});
 });
 
 describe.each(files.map(suiteName))('%s', name => {
