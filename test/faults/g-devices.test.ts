@@ -108,7 +108,7 @@ describe('G. devices, firmware, saved memory', () => {
     expect(complaints(verdicts)).toEqual([]);
   });
 
-  test('F65: a disk that is a device has no folder for an overlay or for memory, and the plan says so', async () => {
+  test('F65: a disk that is a device has no folder for an overlay, and the plan says so; memory goes to domsnap’s own', async () => {
     const path = '/dev/null';
     const disk = { device: 'vda', path, format: 'raw', attach: 'virtio-blk-pci' } as const;
     const domain = {
@@ -118,8 +118,8 @@ describe('G. devices, firmware, saved memory', () => {
     const works = { works: true, why: '' };
     const facts = {
       ...{ at: 0, operation: 'op1', domain, snapshots: [], images: new Map() },
-      ...{ unreadable: new Map(), free: new Map([['/dev', 1e12]]), memoryFiles: new Map() },
-      ...{ holders: new Map(), usedElsewhere: new Map() },
+      ...{ unreadable: new Map(), free: new Map([['/home/memory', 1e12]]), memoryFiles: new Map() },
+      ...{ holders: new Map(), usedElsewhere: new Map(), memoryFolder: '/home/memory' },
       view: {
         ...{ runState: 'running', rawState: 'running', jobs: [], deviceDigest: 'd' },
         disks: [{ device: 'vda', chain: [{ path, format: 'raw' }] }],
@@ -132,8 +132,11 @@ describe('G. devices, firmware, saved memory', () => {
       },
     } as unknown as Survey;
     const request = { operation: 'create', domain: DOMAIN, name: 's1' } as const;
-    const refused = draftCreate(request, facts).refusals.map(({ message }) => message);
-    expect(refused.join('\n')).toMatch(/overlay beside it.*\n.*its memory would be saved/);
+    const { refusals, input } = draftCreate(request, facts);
+    const refused = refusals.map(({ message }) => message).join('\n');
+    expect(refused).toMatch(/overlay beside it would be gone/);
+    expect(refused).not.toMatch(/memory/);
+    expect(input).toMatchObject({ memory: { path: '/home/memory/web1.s1.op1.memory' } });
     const none = { ...request, memory: 'none', disk: { vda: 'none' } } as const;
     expect(() => draftCreate(none, facts)).toThrow('holds nothing');
   });
