@@ -77,7 +77,7 @@ describe.skipIf(missing !== '')(
       const deed = { do: 'commit', top: at('top'), base: at('base') } as const;
       const [seen] = sha('top');
       const { length } = await changesOf(deed);
-      expect(length).toBeGreaterThan(10);
+      expect(length).toBeGreaterThan(5);
       const names = Array.from({ length }, (_, n) => `base.${n}`);
       for (const [n, name] of names.entries()) {
         back('base');
