@@ -8,14 +8,17 @@ import { runSuite, suiteName } from '../lab-host/suite/run-suite.ts';
 
 const GIB = 1024 ** 3;
 const COLUMNS_OF_LVM = ['lvm', 'lvm-thin', 'lvm-mixed'] as const;
-const only = new RegExp(process.env.DOMSNAP_LVM_ONLY ?? '');
+const long = (process.env.DOMSNAP_LONG ?? '') !== '';
+/** The others show what these build upon, or measure. */
+const SHORT = '^(cases|kills|overflow)$';
+const only = new RegExp(process.env.DOMSNAP_LVM_ONLY ?? (long ? '' : SHORT));
 
 const files = globSync(join(import.meta.dirname, 'inside/*.inside.ts'))
   .filter(file => only.test(suiteName(file)))
   .sort();
 
 /** A short run takes the domain that has every kind of disk through the cases, and few kills. */
-const chosen = process.env.DOMSNAP_LONG
+const chosen = long
   ? { DOMSNAP_LVM_KILLS: '5' }
   : { DOMSNAP_LVM_KIND: '^lvm-mixed$', DOMSNAP_LVM_KILLS: '2' };
 
