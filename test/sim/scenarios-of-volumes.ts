@@ -1,41 +1,40 @@
 import { create, diskOnly, onlyPrecopy, remove, revert } from './chapters.ts';
 import type { Scenario } from './stage.ts';
 
-/** Disks whose snapshots a volume manager makes, and both kinds of disks at once. */
-const KINDS = [
-  { ending: 'internal', formats: ['lvm', 'lvm'], what: 'logical volumes' },
-  { ending: 'external', formats: ['lvm', 'qcow2'], what: 'a logical volume and an image' },
-] as const;
+type Story = Pick<Scenario, 'history' | 'request'>;
 
-/** Every way in which what is done to logical volumes differs. */
-export const VOLUMES: readonly Scenario[] = KINDS.flatMap(({ ending, formats, what }) => {
-  const scenario = (id: string, rest: Pick<Scenario, 'history' | 'request'>): Scenario => ({
+const VOLUMES_ALONE = { ending: 'internal', formats: ['lvm', 'lvm'], what: 'logical volumes' };
+/** A volume manager's snapshots and QEMU's, at one instant. */
+const BOTH = { ending: 'external', formats: ['lvm', 'qcow2'], what: 'a volume and an image' };
+
+const on = (
+  { ending, formats, what }: typeof BOTH,
+  stories: Readonly<Record<string, Story>>,
+): Scenario[] =>
+  Object.entries(stories).map(([id, story]) => ({
     name: `${id}.${ending}, ${what}`,
     formats,
-    ...rest,
-  });
-  const s1 = create('s1', diskOnly);
-  return [
-    scenario('create.offline.disk-only', { history: [], request: s1 }),
-    scenario('create.live.disk-only', { history: ['boot'], request: s1 }),
-    scenario('create.live.background', { history: ['boot'], request: create('s1') }),
-    scenario('create.live.precopy', { history: ['boot', onlyPrecopy], request: create('s1') }),
-    scenario('revert.live.memory', {
-      history: ['boot', create('s1'), 'run'],
+    ...story,
+  }));
+
+const s1 = create('s1', diskOnly);
+const s2 = create('s2', diskOnly);
+
+/** Every way in which what is done to logical volumes differs. */
+export const VOLUMES: readonly Scenario[] = [
+  ...on(VOLUMES_ALONE, {
+    'create.live.disk-only': { history: ['boot'], request: s1 },
+    'revert.live.memory': { history: ['boot', create('s1'), 'run'], request: revert('s1') },
+    'revert.offline.disk-only': {
+      history: ['boot', s1, 'run', s2, 'run', 'power off'],
       request: revert('s1'),
-    }),
-    scenario('revert.live.disk-only', { history: ['boot', s1, 'run'], request: revert('s1') }),
-    scenario('revert.offline.disk-only', {
-      history: ['boot', s1, 'run', create('s2', diskOnly), 'run', 'power off'],
-      request: revert('s1'),
-    }),
-    scenario('delete.live.chain', {
-      history: ['boot', s1, 'run', create('s2', diskOnly), 'run'],
-      request: remove('s1'),
-    }),
-    scenario('delete.offline.children', {
-      history: ['boot', s1, 'run', create('s2', diskOnly), 'run', 'power off'],
-      request: remove('s1', { extent: 'children' }),
-    }),
-  ];
-});
+    },
+    'delete.live.chain': { history: ['boot', s1, 'run', s2, 'run'], request: remove('s1') },
+  }),
+  ...on(BOTH, {
+    'create.live.background': { history: ['boot'], request: create('s1') },
+    'create.live.precopy': { history: ['boot', onlyPrecopy], request: create('s1') },
+    'revert.live.disk-only': { history: ['boot', s1, 'run'], request: revert('s1') },
+    'delete.live.chain': { history: ['boot', s1, 'run', s2, 'run'], request: remove('s1') },
+  }),
+];
