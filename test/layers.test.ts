@@ -23,7 +23,14 @@ const MAY: Record<string, readonly string[]> = {
     'src/storages',
     'src/toolstacks',
   ],
-  'src/doctor': ['src/engine', 'src/journal', 'src/catalog', 'src/plan', 'src/toolstacks'],
+  'src/doctor': [
+    'src/engine',
+    'src/journal',
+    'src/catalog',
+    'src/plan',
+    'src/storages',
+    'src/toolstacks',
+  ],
   'src/diagrams': ['machines'],
   'src/lab': ['src/tools', 'src/engine'],
 };
