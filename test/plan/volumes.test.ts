@@ -204,5 +204,6 @@ describe('doctor, on logical volumes', () => {
       'orphan-volume: attention',
     ]);
     expect(found({ merging: true })).toEqual(['merging-volume: attention']);
+    expect(found({ suspended: true })).toEqual(['suspended-volume: attention']);
   });
 });
