@@ -95,7 +95,12 @@ async function bringToItsEnd(
   let volumes = seen;
   if (!volumes.disk.active) await wake(group);
   const found = volumes.find(tag);
-  if (found?.uuid === uuid && !found.merging) {
+  if (found?.uuid === uuid && !found.merging && found.origin === null) {
+    // It was killed when all was merged: LVM has taken the snapshot from the disk, and not removed it yet.
+    await group.remove(tag);
+    await group.sweep(tag, true);
+    volumes = await group.volumes();
+  } else if (found?.uuid === uuid && !found.merging) {
     await group.run(lvmergeArgv(group.sibling(tag)));
     volumes = await group.volumes();
   }

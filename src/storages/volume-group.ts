@@ -32,8 +32,9 @@ export class Group {
     const all = await volumesOf(this.disk.vg, this.#context);
     // lvcreate suspends the origin for an instant; killed there it leaves all its readers waiting.
     const held = all.filter(one => one.suspended && isOfDisk(one, this.disk, all));
-    // One that is being merged is hidden, and LVM takes no word for it: it goes on with the disk.
-    const names = new Set(held.map(one => (one.merging ? this.disk.lv : one.name)));
+    // Classic snapshots go on with the disk. LVM takes no word for one that is being merged.
+    const isThin = ({ pool, segment }: LogicalVolume) => pool !== null || segment === 'thin-pool';
+    const names = new Set(held.map(one => (isThin(one) ? one.name : this.disk.lv)));
     for (const name of names) await this.change(name, '--refresh');
     const now = held.length > 0 ? await volumesOf(this.disk.vg, this.#context) : all;
     return new Volumes(now, this.disk, this.#path);
