@@ -22,6 +22,7 @@ export function examineVolumes(checkup: Checkup): Finding[] {
     return [
       ...manager.snapshots.flatMap(snapshot => examineSnapshot(checkup, manager, snapshot)),
       ...(manager.merging ? [merging(checkup, disk, manager)] : []),
+      ...(manager.suspended && !checkup.open ? [suspended(checkup, disk)] : []),
       ...(isNew ? fillingPool(checkup, manager) : []),
     ];
   });
@@ -89,6 +90,16 @@ const merging = (
     meaning:
       'Nothing is begun as long as it is so. A merge that was put off begins when the volume is activated again.',
     hint: `'lvs -a ${group}' shows how far it is`,
+  });
+
+const suspended = ({ facts: { domain } }: Checkup, { device, head }: DomainDisk): Finding =>
+  explained({
+    code: 'suspended-volume',
+    domain: domain.name,
+    what: `${head.path}, ${device} of ${domain.name}, is suspended`,
+    meaning:
+      'Whoever reads or writes it waits. A command of LVM that was killed leaves it so, or somebody wants it so.',
+    hint: `'lvchange --refresh ${head.path}' lets it go on`,
   });
 
 function fillingPool({ facts: { domain } }: Checkup, { group, pool }: ManagedVolume): Finding[] {

@@ -1,13 +1,14 @@
 import { dirname, join } from 'node:path';
 import type { DomainDisk, Snapshot, Volume } from '../catalog/model.ts';
 import type { RevertDisk, RevertInput } from '../steps/input.ts';
-import { bulkDeadlineMs, type Draft, mebibytes, type Note, spaceNeeds } from './draft.ts';
+import { bulkDeadlineMs, type Draft, type Note, spaceNeeds } from './draft.ts';
 import { checkName, fileSafe, generatedName } from './names.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { RevertRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { nextHead, refuseHeads, standsAsChild } from './vhd.ts';
-import { managerOf, roomFor, volumeRefusals, volumeTag } from './volumes.ts';
+import { roomFor, volumeTag } from './volumes.ts';
+import { mergedBytes, volumesInTheWay } from './volumes-back.ts';
 import { chainOf } from './walk-images.ts';
 
 const OVERLAY_BYTES = 1 << 20;
@@ -54,6 +55,7 @@ export function draftRevert(request: RevertRequest, facts: Survey): Draft {
   const modes = new Set(target.disks.map(({ mode }) => mode));
   const moved = disks.flatMap(disk => (disk.how === 'extract' ? needOf(disk, facts) : []));
   const bytesToMove = moved.reduce((sum, { bytes }) => sum + bytes, memory?.bytes ?? 0);
+  const bytesToMerge = disks.reduce((sum, disk) => sum + mergedBytes(disk, facts), 0);
   return {
     conditions: {
       operation: 'revert',
@@ -69,6 +71,9 @@ export function draftRevert(request: RevertRequest, facts: Survey): Draft {
     deadlines: {
       validateSnapshot: bulkDeadlineMs(memory?.bytes ?? 0),
       prepareHeads: bulkDeadlineMs(bytesToMove),
+      applyTags: bulkDeadlineMs(bytesToMerge),
+      // It may have to end what applyTags began, before it takes it back.
+      reapplyAbandoned: bulkDeadlineMs(2 * bytesToMerge),
     },
     refusals: [...refusals, ...space.refusals],
     notes,
@@ -202,40 +207,6 @@ function folderFor(image: Volume, head: Volume, { images, memoryFolder }: Survey
   const above = [...images.values()].find(({ backing }) => backing?.path === image.path)?.volume;
   const beside = [head, above].find(one => one && !one.path.startsWith('/dev/'));
   return beside ? dirname(beside.path) : memoryFolder;
-}
-
-/**
- * What stands in the way of putting volumes back: what a snapshot of theirs lacks; and a merge writes into
- * the disk all that has changed, of which each other snapshot of it has to keep a copy.
- */
-function volumesInTheWay(disks: readonly RevertDisk[], facts: Survey): Refusal[] {
-  const applied = disks.filter(({ how }) => how === 'apply');
-  const taken = applied.map(({ device, head, roomBytes }) => ({
-    disk: { device, head },
-    roomBytes,
-  }));
-  const tooFull = applied.flatMap(({ device, head, tag, roomBytes = 0 }) => {
-    const manager = managerOf(facts, head);
-    if (manager?.kind !== 'lvm') return [];
-    const written = manager.snapshots.find(one => one.tag === tag)?.usedBytes ?? 0;
-    const short = manager.snapshots.find(
-      one => one.tag !== tag && !one.broken && one.sizeBytes - one.usedBytes < written,
-    );
-    const [who, room] = short
-      ? [`${manager.group}/${short.tag}`, short.sizeBytes - short.usedBytes]
-      : ['what the disk holds now', roomBytes];
-    if (room >= written) return [];
-    return [
-      {
-        code: 'no-space',
-        message: `${device}: putting ${mebibytes(written)} back needs as much room in every other snapshot of the volume, and ${who} has ${mebibytes(room)}`,
-        hint: short
-          ? `lvextend -L +${mebibytes(written).replace(' MiB', 'm')} ${manager.group}/${short.tag}`
-          : 'give it more: --lvm-size',
-      },
-    ];
-  });
-  return [...volumeRefusals(facts, taken), ...tooFull];
 }
 
 /** The node of the tree that keeps what the disks hold now. */

@@ -79,7 +79,16 @@ export function volumeRefusals(
 }
 
 function unfit({ device, head }: DomainDisk, manager: ManagedVolume): Refusal[] {
-  const { group, pool } = manager;
+  const { group, pool, alias } = manager;
+  if (alias !== null) {
+    return [
+      {
+        code: 'volume-alias',
+        message: `${device}: ${head.path} is another name of ${alias}, and need not lead there any more when the volume has been put back`,
+        hint: `name ${alias} in the domain's description`,
+      },
+    ];
+  }
   if (manager.shared) {
     return [
       {

@@ -22,7 +22,7 @@ export const snapshotDisks = (host: Host) => {
       }
       const wanted = disks.filter(({ mode }) => mode !== 'none');
       const others = wanted.filter(disk => !keptByManager(disk));
-      // Those of a volume manager come first, and to take one again is to find it.
+      // Those of a volume manager come first: where others are taken, they are.
       if (others.length === 0) {
         const taken = await allOnVolumes(host, wanted, context);
         return taken ? { state: 'present', output: {} } : { state: 'absent' };
@@ -60,14 +60,19 @@ export const snapshotDisks = (host: Host) => {
 export const keptByManager = ({ head, tag }: CreateDisk): boolean =>
   tag !== undefined && isManaged(head);
 
+/**
+ * A thin one that is there may be a name alone, and a disk that stands still is one whose snapshot was cut
+ * short: of these the answer is no, and whoever takes or drops them makes sure.
+ */
 async function allOnVolumes(
   { images }: Host,
   disks: readonly CreateDisk[],
   context: EffectContext,
 ): Promise<boolean> {
   for (const { head, tag } of disks) {
-    const { tags } = await images.view(head, context, true);
+    const { tags, manager } = await images.view(head, context, true);
     if (tag === undefined || !tags.includes(tag)) return false;
+    if (manager?.kind !== 'lvm' || manager.suspended) return false;
   }
   return true;
 }

@@ -1,11 +1,11 @@
-import { lstat, mkdir, unlink } from 'node:fs/promises';
+import { lstat, mkdir, open, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StepError } from '../engine/step.ts';
 import { fileExists, mustBePlain } from '../tools/file-facts.ts';
 import { createFleeting } from '../tools/files.ts';
 import { lockedArgv } from '../tools/flock-argv.ts';
-import { lockHeld } from '../tools/kernel-lock.ts';
+import { lockHeld, lockOpenFile } from '../tools/kernel-lock.ts';
 import { namedByAProcess } from '../tools/process.ts';
 import { type Argv, run } from '../tools/run.ts';
 import type { CallContext } from '../toolstacks/port.ts';
@@ -36,10 +36,7 @@ export async function runLocked(
   // flock becomes the next flock and at last the tool: all locks live exactly as long as it does.
   const nested = inner.reduceRight<Argv>((rest, lock) => lockedArgv(lock, rest), argv);
   const { log, signal } = context;
-  for (const image of images) {
-    if (image.startsWith('/dev/')) await mkdir(LOCKS_OF_DEVICES, { recursive: true, mode: 0o700 });
-    await prepareLock(toolLock(image));
-  }
+  for (const image of images) await prepareLock(image);
   try {
     await run(nested, { timeoutMs: LONGEST_MS, log, signal, lock: outer });
   } finally {
@@ -48,11 +45,34 @@ export async function runLocked(
 }
 
 /**
+ * The same for a tool that closes all files but its standard ones when it starts, as LVM's do: the lock is
+ * its standard input. It is locked before the tool is there at all.
+ */
+export async function runLockedByInput(
+  argv: Argv,
+  image: string,
+  { log, signal }: CallContext,
+): Promise<void> {
+  await prepareLock(image);
+  const lock = toolLock(image);
+  const file = await open(lock, 'r');
+  try {
+    await lockOpenFile(file.fd, lock);
+    await run(argv, { timeoutMs: LONGEST_MS, log, signal, lockedInput: file.fd });
+  } finally {
+    await file.close();
+    await clearAway(image);
+  }
+}
+
+/**
  * flock would make it readable for everybody, who could then hold it; and would follow a link. The file
  * need not be durable: it is always empty, and a power cut ends the tool too. `toolAtWork` then finds no
  * file, or one that nobody holds and that it clears away, and both mean that no tool is at work.
  */
-async function prepareLock(lock: string): Promise<void> {
+async function prepareLock(image: string): Promise<void> {
+  if (image.startsWith('/dev/')) await mkdir(LOCKS_OF_DEVICES, { recursive: true, mode: 0o700 });
+  const lock = toolLock(image);
   if (await fileExists(lock)) await mustBePlain(lock);
   else await createFleeting(lock, 0o600, () => {});
 }

@@ -1,7 +1,7 @@
 import type { Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
 import { fileExists } from '../tools/file-facts.ts';
-import { logicalVolumeAt } from '../tools/lvm-name.ts';
+import { logicalVolumeAt, namedBy } from '../tools/lvm-name.ts';
 import { type LogicalVolume, volumesOf } from '../tools/lvm-report.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 import type { ImageView, VolumeSnapshot } from './port.ts';
@@ -11,6 +11,9 @@ import type { ImageView, VolumeSnapshot } from './port.ts';
  * the origin goes with the origin when a thin volume's place is taken by another's content.
  */
 export const markOf = (lv: string): string => `domsnap.of=${lv}`;
+
+/** How the tag on a disk begins that says which snapshot is being put in its place (see lvm.ts). */
+export const UNDER_WAY = 'domsnap.merge=';
 
 /**
  * What LVM says of a logical volume; undefined where the path is something else, or nothing.
@@ -30,7 +33,9 @@ export async function viewLogicalVolume(
   const found = all.find(other => other.name === name.lv);
   if (!found) return undefined;
   if (found.active) return viewOf(volume, found, all);
-  const message = `${volume.path} is not active; 'lvchange -ay ${name.vg}/${name.lv}' makes it so`;
+  const message = found.tags.some(tag => tag.startsWith(UNDER_WAY))
+    ? `${volume.path} is being reverted, and not active until that has come to its end: 'domsnap recover'`
+    : `${volume.path} is not active; 'lvchange -ay ${name.vg}/${name.lv}' makes it so`;
   throw new StepError('missing', message, { retryable: false });
 }
 
@@ -61,6 +66,8 @@ export function viewOf(
       shared,
       active: of.active,
       open: of.open,
+      suspended: of.suspended,
+      alias: namedBy(volume.path)?.lv === of.name ? null : `/dev/${of.vg}/${of.name}`,
       isSnapshot,
       merging: of.merging || snapshots.some(({ merging }) => merging),
       pool: pool
@@ -72,21 +79,25 @@ export function viewOf(
           }
         : null,
       snapshots,
+      foreign: all
+        .filter(one => one.origin === of.name && one.pool === null)
+        .filter(({ tags }) => !tags.includes(markOf(of.name)))
+        .map(one => snapshotOf(one, of)),
     },
   };
 }
 
 function snapshotsOf(of: LogicalVolume, all: readonly LogicalVolume[]): VolumeSnapshot[] {
-  return all
-    .filter(({ tags }) => tags.includes(markOf(of.name)))
-    .map(one => ({
-      tag: one.name,
-      merging: one.merging,
-      sizeBytes: one.sizeBytes,
-      usedBytes: ((one.dataPercent ?? 0) / 100) * one.sizeBytes,
-      broken: brokenness(one, of),
-    }));
+  return all.filter(({ tags }) => tags.includes(markOf(of.name))).map(one => snapshotOf(one, of));
 }
+
+const snapshotOf = (one: LogicalVolume, of: LogicalVolume): VolumeSnapshot => ({
+  tag: one.name,
+  merging: one.merging,
+  sizeBytes: one.sizeBytes,
+  usedBytes: ((one.dataPercent ?? 0) / 100) * one.sizeBytes,
+  broken: brokenness(one, of),
+});
 
 /** Why a snapshot holds nothing that could be gone back to. */
 function brokenness(one: LogicalVolume, of: LogicalVolume): string | null {

@@ -4,8 +4,8 @@ import { lvcreateArgv, lvmergeArgv } from '../tools/lvm-argv.ts';
 import type { LogicalVolume } from '../tools/lvm-report.ts';
 import type { Argv } from '../tools/run.ts';
 import type { CallContext } from '../toolstacks/port.ts';
-import { markOf } from './lvm-view.ts';
-import { type Group, noSuchTag, type Volumes } from './volume-group.ts';
+import { markOf, UNDER_WAY } from './lvm-view.ts';
+import { type Group, mustBeOurs, noSuchTag, type Volumes } from './volume-group.ts';
 
 // Classic copy-on-write snapshots: the disk stays where it is, and what it overwrites goes to the room
 // of each snapshot first. A merge brings a snapshot's content back and uses the snapshot up, so it is
@@ -23,10 +23,13 @@ export async function take(group: Group, tag: string, roomBytes: number): Promis
   } catch (error) {
     const volumes = await group.volumes();
     const found = volumes.find(tag);
-    if (found === undefined) throw error;
-    if (isWhole(found, volumes.disk)) return;
-    // A try that was cut short has left the room without a snapshot in it.
-    await group.remove(tag);
+    if (found) {
+      mustBeOurs(found, group.disk);
+      if (isWhole(found, volumes.disk)) return;
+      // A try that was cut short has left the room without a snapshot in it.
+      await group.remove(tag);
+    }
+    if (!(await group.sweep(tag, found !== undefined))) throw error;
     await group.run(takeArgv(group, tag, roomBytes));
   }
 }
@@ -37,10 +40,9 @@ const isWhole = (snapshot: LogicalVolume, disk: LogicalVolume): boolean =>
 /**
  * What is under way is written on the disk itself, as a tag of LVM's: which snapshot is merged, by its
  * id, and how much room it had. So whoever comes next knows a snapshot that is yet to be merged from the
- * one that was taken again.
+ * one that was taken again. For as long the disk is not activated when the host starts: between the merge and
+ * the taking again the disk alone holds the snapshot's content, and no guest may have written to it.
  */
-const UNDER_WAY = 'domsnap.merge=';
-
 interface UnderWay {
   readonly mark: string;
   readonly tag: string;
@@ -71,13 +73,14 @@ export async function apply(group: Group, tag: string, context: CallContext): Pr
   }
   const snapshot = volumes.find(tag);
   if (!snapshot) throw noSuchTag(group.disk.lv, tag);
+  mustBeOurs(snapshot, group.disk);
   if (!isWhole(snapshot, volumes.disk)) {
     throw new StepError('invalid', `${tag} ran full, and LVM has given it up`, {
       retryable: false,
     });
   }
   const mark = `${UNDER_WAY}${tag}/${snapshot.sizeBytes}/${snapshot.uuid}`;
-  await group.change(group.disk.lv, '--addtag', mark);
+  await group.change(group.disk.lv, '--addtag', mark, '--setactivationskip', 'y');
   const begun = { mark, tag, roomBytes: snapshot.sizeBytes, uuid: snapshot.uuid };
   await bringToItsEnd(group, volumes, begun, context);
 }
@@ -90,8 +93,14 @@ async function bringToItsEnd(
   context: CallContext,
 ): Promise<void> {
   let volumes = seen;
+  if (!volumes.disk.active) await wake(group);
   const found = volumes.find(tag);
-  if (found?.uuid === uuid && !found.merging) {
+  if (found?.uuid === uuid && !found.merging && found.origin === null) {
+    // It was killed when all was merged: LVM has taken the snapshot from the disk, and not removed it yet.
+    await group.remove(tag);
+    await group.sweep(tag, true);
+    volumes = await group.volumes();
+  } else if (found?.uuid === uuid && !found.merging) {
     await group.run(lvmergeArgv(group.sibling(tag)));
     volumes = await group.volumes();
   }
@@ -99,9 +108,18 @@ async function bringToItsEnd(
   if (volumes.find(tag)?.uuid === uuid) {
     throw new StepError('tool-failed', `LVM says that ${tag} is merged, but has it still`);
   }
-  await take(group, tag, roomBytes);
-  await group.change(group.disk.lv, '--deltag', mark);
+  try {
+    await take(group, tag, roomBytes);
+  } catch (error) {
+    // The disk alone holds that content now: no guest is to start on it before it is taken again.
+    await group.change(group.disk.lv, '--activate', 'n').catch(() => undefined);
+    throw error;
+  }
+  await group.change(group.disk.lv, '--deltag', mark, '--setactivationskip', 'n');
 }
+
+const wake = (group: Group): Promise<void> =>
+  group.change(group.disk.lv, '--activate', 'y', '--ignoreactivationskip');
 
 const POLL_MS = 500;
 
@@ -115,7 +133,7 @@ async function waitForMerge(group: Group, { signal }: CallContext): Promise<Volu
   volumes.mustBeClosed();
   // Where it has begun already this changes nothing; and `--poll` looks after what nobody waits for now.
   await group.change(lv, '--activate', 'n');
-  await group.change(lv, '--activate', 'y');
+  await wake(group);
   while (volumes.merging) {
     if (signal.aborted) throw new StepError('aborted', `${lv} is still being merged`);
     if (volumes.disk.mergeFailed || volumes.merging.mergeFailed) {

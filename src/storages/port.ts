@@ -32,6 +32,10 @@ export interface ManagedVolume {
   readonly shared: boolean;
   readonly active: boolean;
   readonly open: boolean;
+  /** Its readers and writers wait: a command that changed it is at work, or was killed. */
+  readonly suspended: boolean;
+  /** Its own path, where the image is named by another one, which need not lead there for ever; else null. */
+  readonly alias: string | null;
   /** It is a classic snapshot itself: LVM takes none of such. */
   readonly isSnapshot: boolean;
   /** A snapshot's content is on its way into this volume. */
@@ -45,6 +49,8 @@ export interface ManagedVolume {
   } | null;
   /** Those that domsnap has made of it. */
   readonly snapshots: readonly VolumeSnapshot[];
+  /** Classic ones that somebody else has made of it: what is written to the disk fills them too. */
+  readonly foreign: readonly VolumeSnapshot[];
 }
 
 /** One snapshot of a managed volume: a volume whose name is the tag. */

@@ -47,13 +47,9 @@ const MEANING_OF_ERRNO: Readonly<Record<string, Meaning>> = {
 const MEANING_OF_TEXT: readonly (Meaning & { readonly text: RegExp })[] = [
   { text: /Failed to get .*lock|another process using/i, code: 'in-use', retryable: true },
   { text: /No space left on device|Disk quota exceeded/i, code: 'no-space', retryable: true },
-  // LVM 2.03; udev looks into a volume for a moment whenever it was written to.
-  {
-    text: /Logical volume \S+ (in use|is used)|contains a filesystem in use/i,
-    code: 'in-use',
-    retryable: true,
-  },
-  { text: /insufficient free space/i, code: 'no-space', retryable: true },
+  // What LVM says of a group, and of a pool.
+  { text: /insufficient (free|suitable)|reached threshold/i, code: 'no-space', retryable: true },
+  { text: /\b(volume|filesystem|device) .*in use\b/i, code: 'in-use', retryable: true },
   { text: /No such file or directory/i, code: 'missing', retryable: false },
   { text: /Permission denied|Read-only file system/i, code: 'permission', retryable: false },
   { text: /not in \w+ format|corrupt|Unknown driver/i, code: 'bad-image', retryable: false },

@@ -7,7 +7,7 @@ import * as classic from './lvm.ts';
 import * as thin from './lvm-thin.ts';
 import { copyIntoNewImage } from './new-image.ts';
 import type { ImageDeed } from './port.ts';
-import { Group, noSuchTag } from './volume-group.ts';
+import { Group, mustBeOurs, noSuchTag } from './volume-group.ts';
 
 /** The deeds on tags, which of a volume are its volume manager's. */
 export type VolumeDeed = Extract<ImageDeed, { do: 'tag' | 'applyTag' | 'dropTag' | 'extractTag' }>;
@@ -29,14 +29,23 @@ export async function performOnVolume(deed: VolumeDeed, context: CallContext): P
         ? await thin.apply(group, tag)
         : await classic.apply(group, tag, context);
     case 'dropTag':
-      if ((await group.volumes()).find(tag)) await group.remove(tag);
-      return;
+      return drop(group, tag);
     case 'extractTag':
       return extract(group, deed, context);
   }
 }
 
-/** Copy a snapshot's content into a new image. Thin snapshots sleep, and are sent back to it. */
+/** Remove a snapshot; one that is gone is gone. */
+async function drop(group: Group, tag: string): Promise<void> {
+  const found = (await group.volumes()).find(tag);
+  if (found) {
+    mustBeOurs(found, group.disk);
+    await group.remove(tag);
+  }
+  await group.sweep(tag, found?.pool === null && found.origin === null);
+}
+
+/** Copy a snapshot's content into a new image. One that slept, as thin ones do, is sent back to it. */
 async function extract(
   group: Group,
   { image, tag, to }: Extract<VolumeDeed, { do: 'extractTag' }>,
@@ -48,7 +57,8 @@ async function extract(
   if (!snapshot.active) await group.change(tag, '--activate', 'y', '--ignoreactivationskip');
   const copy = (draft: string) => copyArgv(group.disk, tag, draft);
   await copyIntoNewImage({ to, like: image.path, backing: null, copy }, context);
-  if (snapshot.pool !== null) await group.change(tag, '--activate', 'n');
+  // Whoever else has opened it by now keeps it awake: that is no harm.
+  if (!snapshot.active) await group.change(tag, '--activate', 'n').catch(() => undefined);
 }
 
 const copyArgv = ({ vg }: LvName, tag: string, to: string): Argv =>

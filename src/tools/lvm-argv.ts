@@ -29,9 +29,12 @@ export function lvcreateArgv({ of, name, roomBytes, tags, awake }: NewSnapshot):
 /** lvremove(8). Refuses what somebody has open. */
 export const lvremoveArgv = (volume: LvName): Argv => ['lvremove', '-y', '-qq', fullName(volume)];
 
-/** lvconvert(8), `--merge`: a snapshot's content takes its origin's place, and the snapshot goes. */
+/**
+ * lvconvert(8), `--merge`: a snapshot's content takes its origin's place, and the snapshot goes. It looks
+ * each second whether that is over, instead of each 15.
+ */
 export const lvmergeArgv = (snapshot: LvName): Argv => [
-  ...(['lvconvert', '-y', '-qq', '--merge'] as const),
+  ...(['lvconvert', '-y', '-qq', '--interval', '1', '--merge'] as const),
   fullName(snapshot),
 ];
 

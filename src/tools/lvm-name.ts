@@ -20,7 +20,10 @@ export async function logicalVolumeAt(path: string): Promise<LvName | undefined>
   const mapped = `/sys/class/block/${basename(device)}/dm`;
   const uuid = await readFile(`${mapped}/uuid`, 'utf8').catch(() => '');
   if (!uuid.startsWith('LVM-')) return undefined;
-  return fromMapperName((await readFile(`${mapped}/name`, 'utf8')).trim());
+  const found = fromMapperName((await readFile(`${mapped}/name`, 'utf8')).trim());
+  // A link goes on leading to a volume for a moment after that was renamed: its name is what counts.
+  const written = namedBy(path);
+  return written && written.vg === found?.vg ? written : found;
 }
 
 /** `/dev/VG/LV` and `/dev/mapper/VG-LV`. */

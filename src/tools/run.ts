@@ -20,6 +20,11 @@ export type RunOptions = {
    * death do not end it, `signal` and `timeoutMs` do.
    */
   readonly lock?: string | undefined;
+  /**
+   * The descriptor of a file that is locked already, which the tool gets as its standard input and so keeps
+   * locked: for tools that close whatever else they are given. In all other things as with `lock`.
+   */
+  readonly lockedInput?: number | undefined;
   /** In a session of its own also without a lock: what a terminal sends to all at work does not reach it. */
   readonly ownSession?: boolean | undefined;
   readonly input?: string | undefined;
@@ -66,6 +71,7 @@ export async function run(argv: Argv, options: RunOptions): Promise<RunResult> {
   }
   // Loaded when first needed: it is large, and most of what a user asks runs no program.
   const { execa } = await import('execa');
+  const outlives = options.lock !== undefined || options.lockedInput !== undefined;
   const child = execa(program, args, {
     reject: false,
     stripFinalNewline: false,
@@ -73,11 +79,11 @@ export async function run(argv: Argv, options: RunOptions): Promise<RunResult> {
     timeout: options.timeoutMs,
     forceKillAfterDelay: killAfterMs,
     maxBuffer,
-    detached: options.lock !== undefined || options.ownSession === true,
-    ...(options.lock === undefined ? {} : { cleanup: false }),
+    detached: outlives || options.ownSession === true,
+    ...(outlives ? { cleanup: false } : {}),
     ...(options.signal ? { cancelSignal: options.signal } : {}),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.input === undefined ? { stdin: 'ignore' } : { input: options.input }),
+    ...(options.input === undefined ? { stdin: stdinOf(options) } : { input: options.input }),
   });
   const result = await orStuck(child, argv, options, end);
   const error = errorOf(result, argv, options);
@@ -85,6 +91,9 @@ export async function run(argv: Argv, options: RunOptions): Promise<RunResult> {
   if (error) throw error;
   return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode ?? 0 };
 }
+
+/** execa takes a descriptor here, as Node does; its types speak of 0 alone. */
+const stdinOf = ({ lockedInput }: RunOptions): 'ignore' => (lockedInput ?? 'ignore') as 'ignore';
 
 type TextResult = Pick<Result, 'exitCode' | 'signal' | 'code' | 'cause'> & {
   readonly stdout: string;

@@ -21,10 +21,13 @@ const CLASSIC: ManagedVolume = {
   shared: false,
   active: true,
   open: false,
+  suspended: false,
+  alias: null,
   isSnapshot: false,
   merging: false,
   pool: null,
   snapshots: [WHOLE],
+  foreign: [],
 };
 const THIN: Partial<ManagedVolume> = {
   kind: 'lvm-thin',
@@ -99,6 +102,11 @@ describe('a snapshot of a logical volume', () => {
     expect(codes(create, { ...THIN, pool: full })).toEqual(['no-space']);
   });
 
+  test('is refused under a name that goes with the volume when that is put back', () => {
+    expect(codes(create, { alias: '/dev/vg0/root' })).toEqual(['volume-alias']);
+    expect(codes(revert, { alias: '/dev/vg0/root' })).toEqual(['volume-alias']);
+  });
+
   test('of a raw file there is none: only a volume manager can take one', () => {
     const facts = world();
     const { manager: _, ...file } = facts.images.get(ROOT.path) as ImageView;
@@ -134,6 +142,24 @@ describe('a revert of a logical volume', () => {
     expect(codes(revert, { snapshots: [used, other] })).toEqual(['no-space']);
     const small: Request = { ...revert, room: { bytes: 20 * MIB } };
     expect(codes(small, { snapshots: [used] })).toEqual(['no-space']);
+  });
+
+  test('is refused where it would fill a snapshot that somebody else has taken of the volume', () => {
+    const used = { ...WHOLE, usedBytes: 30 * MIB };
+    const backup = { ...WHOLE, tag: 'backup', sizeBytes: 12 * MIB };
+    expect(codes(revert, { snapshots: [used], foreign: [backup] })).toEqual(['no-space']);
+    expect(codes(revert, { snapshots: [used], foreign: [{ ...backup, broken: 'full' }] })).toEqual(
+      [],
+    );
+  });
+
+  test('has time for what it merges: a large volume takes more than ten minutes', () => {
+    const used = { ...WHOLE, sizeBytes: 2 ** 40, usedBytes: 2 ** 39 };
+    const { deadlines } = planOf(revert, world({ snapshots: [used] }));
+    expect(deadlines.applyTags).toBeGreaterThan(24 * 3_600_000);
+    expect(deadlines.reapplyAbandoned).toBeGreaterThan(48 * 3_600_000);
+    const thin = planOf(revert, world({ ...THIN, snapshots: [used] })).deadlines;
+    expect(thin.applyTags).toBe(600_000);
   });
 
   test('to a snapshot that ran full is refused, and says so', () => {
@@ -178,5 +204,6 @@ describe('doctor, on logical volumes', () => {
       'orphan-volume: attention',
     ]);
     expect(found({ merging: true })).toEqual(['merging-volume: attention']);
+    expect(found({ suspended: true })).toEqual(['suspended-volume: attention']);
   });
 });

@@ -17,6 +17,8 @@ export function managerOf({ tags, merging }: SimImage, open: boolean): ManagedVo
     shared: false,
     active: true,
     open,
+    suspended: false,
+    alias: null,
     isSnapshot: false,
     merging: merging !== undefined,
     pool: null,
@@ -27,6 +29,7 @@ export function managerOf({ tags, merging }: SimImage, open: boolean): ManagedVo
       broken: null,
       merging: merging?.tag === tag,
     })),
+    foreign: [],
   };
 }
 
