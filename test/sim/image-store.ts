@@ -75,7 +75,9 @@ export class ImageStore {
 
   read(volume: Volume, block: number, tag?: string): number {
     const own = this.image(volume);
-    const blocks = tag === undefined ? own.blocks : own.tags.get(tag);
+    // A snapshot that is on its way into its volume is taken again when that is brought to its end.
+    const held = own.merging?.tag === tag ? own.merging?.held : undefined;
+    const blocks = tag === undefined ? own.blocks : (own.tags.get(tag) ?? held);
     if (!blocks) throw new StepError('missing', `${volume.path} has no tag ${tag}`);
     const value = blocks.get(block);
     if (value !== undefined) return value;

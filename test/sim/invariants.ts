@@ -31,7 +31,16 @@ export function violations(host: SimHost, expected: Expectation): string[] {
     ...oracle.torn(domain),
     ...loadFaults(host, expected),
     ...consistencyFaults(host, expected),
+    ...mergeFaults(host, expected),
   ];
+}
+
+/** I5: no merge of a volume's snapshot is left half done, but where a person has to look. */
+function mergeFaults({ world }: SimHost, { ending }: Expectation): string[] {
+  if (ending.outcome === 'needsAttention') return [];
+  return [...world.store.files]
+    .filter(([, file]) => file.kind === 'image' && file.merging)
+    .map(([path]) => `I5: a snapshot is still being merged into ${path}`);
 }
 
 /** I1 and I2: the guest runs as before or as promised; nothing is left frozen. */
