@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../../src/tools/run.ts';
 import { type Place, place } from '../cli/domsnap.ts';
+import { LONG } from '../long.ts';
 import { TestLibvirtd } from './daemon.ts';
 import { defineSmall } from './small-domain.ts';
 
@@ -19,7 +20,9 @@ let daemon: TestLibvirtd;
 let here: Place;
 const cleanings: (() => void)[] = [];
 
-describe.skipIf(!existsSync(HELPER))('the AppArmor profile of a guest', () => {
+if (!LONG) test.skip('in the long form: DOMSNAP_LONG=1', () => {});
+
+describe.skipIf(!existsSync(HELPER) || !LONG)('the AppArmor profile of a guest', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'domsnap-aa-'));
     daemon = await TestLibvirtd.start(join(folder, 'libvirt'));

@@ -9,6 +9,7 @@ import { behindItsBack, type World, worldDown, worldUp } from '../lab/cases/harn
 import { assertInvariants } from '../lab/cases/invariants.ts';
 import { operate } from '../lab/cases/operate.ts';
 import { MIXED, OVERLAY, type Storage } from '../lab/cases/storages.ts';
+import { LONG } from '../long.ts';
 import { type LibvirtKeeper, libvirtKeeper } from './keeper.ts';
 
 /** Half a minute each: the others are for the long form. */
@@ -17,10 +18,10 @@ const WORLDS = [
   { storage: OVERLAY, memory: 'live' },
   { storage: MIXED, memory: 'none' },
 ];
-if (!process.env.DOMSNAP_LONG)
+if (!LONG)
   test.skip('with memory, and with mixed disks: in the long form alone, DOMSNAP_LONG=1', () => {});
 
-test.each(process.env.DOMSNAP_LONG ? WORLDS : WORLDS.slice(0, 1))(
+test.each(LONG ? WORLDS : WORLDS.slice(0, 1))(
   'overlays ($storage.name, memory $memory) that a libvirtd died over are taken back, and it goes on as before',
   {
     timeout: 180_000,

@@ -6,6 +6,7 @@ import { CATALOGUE } from '../../machines/index.ts';
 import { ToolError } from '../../src/tools/tool-error.ts';
 import { Virsh } from '../../src/tools/virsh.ts';
 import { compareAnswers, type VirshAnswer } from '../lab/cases/virsh-answers.ts';
+import { LONG } from '../long.ts';
 import { TestLibvirtd } from './daemon.ts';
 import { defineSmall } from './small-domain.ts';
 import { type VirshCase, virshCases } from './virsh-cases.ts';
@@ -17,13 +18,12 @@ let shell: Virsh;
 const virsh = async (...words: string[]): Promise<string> =>
   (await shell.call(words, { deadlineMs: 60_000 })).trim();
 
-const long = (process.env.DOMSNAP_LONG ?? '') !== '';
-if (!long)
+if (!LONG)
   test.skip('what virsh does alone: in the long form, DOMSNAP_LONG=1 (a minute)', () => {});
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'domsnap-alone-'));
-  if (!long) return;
+  if (!LONG) return;
   daemon = await TestLibvirtd.start(join(folder, 'libvirt'));
   shell = new Virsh({ connect: daemon.uri, log: () => {} });
 }, 60_000);
@@ -34,7 +34,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test.runIf(long)(
+test.runIf(LONG)(
   'every case is asked of virsh alone; what it answers is what the README says',
   {
     timeout: 240_000,

@@ -5,20 +5,20 @@ import { labCacheFolder } from '../../src/lab/kit.ts';
 import { compareProved, provedIn } from '../lab/cases/table.ts';
 import { guestEnvironment } from '../lab-host/environment.ts';
 import { runSuite, suiteName } from '../lab-host/suite/run-suite.ts';
+import { LONG } from '../long.ts';
 
 const GIB = 1024 ** 3;
 const COLUMNS_OF_LVM = ['lvm', 'lvm-thin', 'lvm-mixed'] as const;
-const long = (process.env.DOMSNAP_LONG ?? '') !== '';
 /** The others show what these build upon, or measure. */
 const SHORT = '^(cases|kills|overflow)$';
-const only = new RegExp(process.env.DOMSNAP_LVM_ONLY ?? (long ? '' : SHORT));
+const only = new RegExp(process.env.DOMSNAP_LVM_ONLY ?? (LONG ? '' : SHORT));
 
 const files = globSync(join(import.meta.dirname, 'inside/*.inside.ts'))
   .filter(file => only.test(suiteName(file)))
   .sort();
 
 /** A short run takes the domain that has every kind of disk through half of the cases, and one kill. */
-const chosen = long
+const chosen = LONG
   ? { DOMSNAP_LVM_KILLS: '5' }
   : { DOMSNAP_LVM_KIND: '^lvm-mixed$', DOMSNAP_LVM_KILLS: '1' };
 
@@ -54,7 +54,7 @@ describe.each(COLUMNS_OF_LVM)('the column %s of the table of cases', column => {
     .filter(({ file, status }) => file === 'cases' && status === 'passed')
     .filter(({ path: [kind] }) => kind === column)
     .map(({ path }) => `${path.at(-1)}.${column === 'lvm-mixed' ? 'external' : 'internal'}`);
-  if (passed.length > 0 && long) {
+  if (passed.length > 0 && LONG) {
     test('is as it has been proved', () => compareProved(column, new Set(passed)));
   } else if (passed.length > 0) {
     test('holds what the short form has proved', () =>

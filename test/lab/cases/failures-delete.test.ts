@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stopDomain } from '../../../src/operations/domains.ts';
 import { TRASH } from '../../../src/storages/trash.ts';
+import { LONG } from '../../long.ts';
 import { ask, DOMAIN, killGuest, startAgain, type World, worldDown, worldUp } from './harness.ts';
 import { ticks } from './instants.ts';
 import { meddled } from './meddle.ts';
@@ -17,7 +18,9 @@ import {
 } from './saboteurs.ts';
 import { ROOMY } from './storages.ts';
 
-describe.skipIf(!mayMount())('a delete that fails on the real tools', () => {
+if (!LONG) test.skip('in the long form: DOMSNAP_LONG=1 (a minute)', () => {});
+
+describe.skipIf(!mayMount() || !LONG)('a delete that fails on the real tools', () => {
   let disk: SmallDisk;
   let world: World;
 

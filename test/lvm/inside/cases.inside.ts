@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test as plainTest } from 'vitest
 import type { Snapshot } from '../../../src/catalog/model.ts';
 import { startDomain, stopDomain, viewDomain } from '../../../src/operations/domains.ts';
 import { counterInMemory } from '../../counting-guest.ts';
+import { LONG } from '../../long.ts';
 import { sh } from './commands.ts';
 import {
   banBackground,
@@ -19,8 +20,7 @@ import {
 /** An emulated host on a busy one: a merge that takes a second elsewhere may take half a minute. */
 const test = (name: string, body: () => unknown) => plainTest(name, { timeout: 600_000 }, body);
 /** The short form goes through half of them. */
-const long = (process.env.DOMSNAP_LONG ?? '') !== '';
-const longTest = long
+const longTest = LONG
   ? test
   : (name: string) => plainTest.skip(`${name}: in the long form, DOMSNAP_LONG=1`, () => {});
 
@@ -101,7 +101,7 @@ describe.each(chosenKinds().map(kind => [kind.name, kind] as const))('%s', (_, k
     expect(await isRunning()).toBe(true);
   });
 
-  test('delete.live.chain', () => remove('live.chain', long ? 'streamed' : 'empty'));
+  test('delete.live.chain', () => remove('live.chain', LONG ? 'streamed' : 'empty'));
 
   test('revert.live.memory', async () => {
     const held = await revert('live.memory', 'checkpoint');
@@ -130,7 +130,7 @@ describe.each(chosenKinds().map(kind => [kind.name, kind] as const))('%s', (_, k
   longTest('delete.offline.chain', () => remove('offline.chain', 'disks'));
 
   test('delete.offline.children', async () => {
-    await remove('offline.children', long ? 'empty' : 'disks', 'children');
+    await remove('offline.children', LONG ? 'empty' : 'disks', 'children');
     for (const { name } of world.session.catalog.snapshots(DOMAIN)) {
       await done(world, { operation: 'delete', name });
     }
