@@ -4,12 +4,14 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'test/lvm/lvm.test.ts',
   'test/libvirt/overlay.test.ts',
+  'test/crash/every-crash-of-delete.test.ts',
+  'test/lab/cases/mixed.test.ts',
   'test/power-cut/power-cut.test.ts',
+  'test/lab/cases/overlay.test.ts',
+  'test/lab/cases/internal.test.ts',
   'test/lab/killed-command.test.ts',
   'test/lab/cases/failures.test.ts',
   'test/libvirt/tree.test.ts',
-  'test/crash/every-crash-of-revert.test.ts',
-  'test/crash/every-crash-of-create.test.ts',
 ];
 
 /** The longest test files first, all others as vitest would have them. */
