@@ -5,7 +5,6 @@ const LONGEST = [
   'test/lvm/lvm.test.ts',
   'test/libvirt/overlay.test.ts',
   'test/crash/every-crash-of-delete.test.ts',
-  'test/lab/cases/mixed.test.ts',
   'test/power-cut/power-cut.test.ts',
   'test/lab/cases/overlay.test.ts',
   'test/lab/cases/internal.test.ts',

@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { stopDomain } from '../../../src/operations/domains.ts';
 import { RefusedError } from '../../../src/plan/refusal.ts';
+import { LONG } from '../../long.ts';
 import {
   behindItsBack,
   counters,
@@ -38,7 +39,9 @@ import {
 } from './saboteurs.ts';
 import { MIXED } from './storages.ts';
 
-describe.skipIf(!mayMount())('a revert that fails on the real tools', () => {
+if (!LONG) test.skip('in the long form: DOMSNAP_LONG=1 (a minute)', () => {});
+
+describe.skipIf(!mayMount() || !LONG)('a revert that fails on the real tools', () => {
   let disk: SmallDisk;
   let world: World;
 
