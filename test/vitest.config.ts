@@ -6,8 +6,8 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/build-command-line.ts'],
-    // Each worker may run a virtual machine: two cores bear two of them.
-    maxWorkers: 2,
+    // Each worker may run a virtual machine, and waits for it half of the time: two cores bear three of them.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -18,9 +18,7 @@ const files = globSync(join(import.meta.dirname, 'inside/*.inside.ts'))
   .sort();
 
 /** A short run takes the domain that has every kind of disk through half of the cases. */
-const chosen = LONG
-  ? { DOMSNAP_LVM_KILLS: '5' }
-  : { DOMSNAP_LVM_KIND: '^lvm-mixed$' };
+const chosen = LONG ? { DOMSNAP_LVM_KILLS: '5' } : { DOMSNAP_LVM_KIND: '^lvm-mixed$' };
 
 let said = '';
 
