@@ -1,4 +1,5 @@
 import type { Snapshot } from '../catalog/model.ts';
+import { FILLING_PERCENT } from '../plan/fullness.ts';
 import { age, bytes, columns } from './format.ts';
 import type { Style } from './output.ts';
 import type { Sizes } from './sizes.ts';
@@ -16,9 +17,6 @@ export interface TreeInput {
   readonly leftBy?: string | undefined;
   readonly nowMs: number;
 }
-
-/** From here on somebody should give it more room. */
-const FULL_PERCENT = 80;
 
 /** null: the running head. */
 type Node = Snapshot | null;
@@ -126,6 +124,6 @@ function facts(
         ? style('red', `${missing.length} missing`)
         : usedPercent === null
           ? ''
-          : style(usedPercent >= FULL_PERCENT ? 'red' : 'dim', `${usedPercent} % of its room`),
+          : style(usedPercent >= FILLING_PERCENT ? 'red' : 'dim', `${usedPercent} % of its room`),
   ];
 }

@@ -1,5 +1,6 @@
 import { isManaged, type Snapshot } from '../catalog/model.ts';
 import { freeContext, type Session } from '../operations/session.ts';
+import { percentUsed } from '../plan/fullness.ts';
 import type { VolumeSnapshot } from '../storages/port.ts';
 
 /** What a volume manager says of the volumes that a snapshot lies in. */
@@ -41,9 +42,7 @@ export async function volumeStates(
 
 function stateOf(kind: 'lvm' | 'lvm-thin', found: VolumeSnapshot | undefined): VolumeState {
   if (!found) return { usedPercent: null, broken: 'its volume is gone' };
-  const { usedBytes, sizeBytes, broken } = found;
-  const usedPercent = kind === 'lvm' ? Math.round((100 * usedBytes) / sizeBytes) : null;
-  return { usedPercent, broken };
+  return { usedPercent: kind === 'lvm' ? percentUsed(found) : null, broken: found.broken };
 }
 
 const worse = (one: VolumeState | undefined, other: VolumeState): VolumeState => ({

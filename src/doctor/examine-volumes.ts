@@ -1,20 +1,18 @@
-import { type DomainDisk, isManaged } from '../catalog/model.ts';
+import type { DomainDisk } from '../catalog/model.ts';
+import { FILLING_PERCENT, FULL_PERCENT, percentUsed } from '../plan/fullness.ts';
 import { typed } from '../plan/typed.ts';
+import { managerOf } from '../plan/volumes.ts';
 import type { ManagedVolume, VolumeSnapshot } from '../storages/port.ts';
 import type { Checkup } from './checkup.ts';
 import { explained, type Finding } from './finding.ts';
 
-/** From here on a room or a pool should be extended. */
-const FILLING_PERCENT = 80;
-/** From here on guests are about to be hurt. */
-const FULL_PERCENT = 95;
-
 /** What a volume manager says of the domain's disks and of their snapshots. */
 export function examineVolumes(checkup: Checkup): Finding[] {
-  const { domain, images } = checkup.facts;
+  const { facts } = checkup;
+  const { domain } = facts;
   const seen = new Set<string>();
   return domain.disks.flatMap(disk => {
-    const manager = isManaged(disk.head) ? images.get(disk.head.path)?.manager : undefined;
+    const manager = managerOf(facts, disk.head);
     if (!manager) return [];
     const pool = manager.pool ? `${manager.group}/${manager.pool.name}` : '';
     const isNew = pool !== '' && !seen.has(pool);
@@ -31,8 +29,9 @@ export function examineVolumes(checkup: Checkup): Finding[] {
 function examineSnapshot(
   checkup: Checkup,
   { group, kind }: ManagedVolume,
-  { tag, broken, usedBytes, sizeBytes, merging: onItsWay }: VolumeSnapshot,
+  snapshot: VolumeSnapshot,
 ): Finding[] {
+  const { tag, broken, merging: onItsWay } = snapshot;
   const { facts } = checkup;
   const domain = facts.domain.name;
   const volume = `${group}/${tag}`;
@@ -62,7 +61,7 @@ function examineSnapshot(
       }),
     ];
   }
-  const percent = Math.round((100 * usedBytes) / sizeBytes);
+  const percent = percentUsed(snapshot);
   if (kind !== 'lvm' || percent < FILLING_PERCENT) return [];
   return [
     explained(

@@ -1,6 +1,7 @@
 import type { DomainDisk, Volume } from '../catalog/model.ts';
 import type { ImageView, ManagedVolume } from '../storages/port.ts';
 import { mebibytes } from './draft.ts';
+import { FULL_PERCENT } from './fullness.ts';
 import { fileSafe } from './names.ts';
 import type { Refusal } from './refusal.ts';
 import type { Survey } from './survey.ts';
@@ -10,8 +11,6 @@ export type Room = { readonly percent: number } | { readonly bytes: number };
 
 /** More, on top of the volume itself, for the table of what has changed: 16 bytes for each 4 KiB, and a chunk. */
 const TABLE_SHARE = 1.01;
-/** Volume groups of the same size as a pool's map should never be this full: LVM stops the pool then. */
-const POOL_FULL_PERCENT = 95;
 /** LVM's names hold no more, together with what it may append itself. */
 const LV_NAME_MAX = 127 - '.replaced'.length;
 
@@ -116,8 +115,8 @@ function unfit({ device, head }: DomainDisk, manager: ManagedVolume): Refusal[] 
       },
     ];
   }
-  if (pool && Math.max(pool.dataPercent, pool.metadataPercent) >= POOL_FULL_PERCENT) {
-    const what = pool.dataPercent >= POOL_FULL_PERCENT ? 'data' : 'metadata';
+  if (pool && Math.max(pool.dataPercent, pool.metadataPercent) >= FULL_PERCENT) {
+    const what = pool.dataPercent >= FULL_PERCENT ? 'data' : 'metadata';
     const extend = what === 'data' ? '-L +SIZE' : '--poolmetadatasize +SIZE';
     return [
       {

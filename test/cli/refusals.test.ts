@@ -6,15 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FailureJson } from '../../src/cli/schema.ts';
 import { domainFile, makeDisks, type Place, place, placeWithDomain } from './domsnap.ts';
-
-/** Run it: refused with 3, nothing touched, `says` on stderr. */
-async function refused(here: Place, args: readonly string[], ...says: string[]): Promise<void> {
-  const before = here.fingerprint();
-  const { exit, stdout, stderr } = await here.run(args);
-  expect({ exit, stdout }, stderr).toEqual({ exit: 3, stdout: '' });
-  for (const text of [...says, 'Nothing was touched']) expect(stderr).toContain(text);
-  expect(here.fingerprint()).toBe(before);
-}
+import { refused } from './refused.ts';
 
 test('a domain, snapshot or operation that is not there is named, with where to look', async () => {
   const here = await placeWithDomain();

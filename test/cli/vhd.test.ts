@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { digestsByLibvhdi, libvhdiMissing } from '../tools/vhd/libvhdi.ts';
 import { writeVhd } from '../tools/vhd/write-vhd.ts';
 import { domainFile, type Place, place, qemuImg } from './domsnap.ts';
+import { refused } from './refused.ts';
 
 /** A domain `web1` that is off, on one VHD. */
 async function placeWithVhd(): Promise<Place> {
@@ -22,14 +23,6 @@ const onDisk = (path: string, format = 'vpc', name = 'web1') =>
 async function add(here: Place, path: string, format = 'vpc', name = 'web1') {
   writeFileSync(here.path(`${name}.yaml`), onDisk(path, format, name));
   return here.run(['domain', 'add', here.path(`${name}.yaml`)]);
-}
-
-async function refused(here: Place, args: readonly string[], ...says: string[]): Promise<void> {
-  const before = here.fingerprint();
-  const { exit, stdout, stderr } = await here.run(args);
-  expect({ exit, stdout }, stderr).toEqual({ exit: 3, stdout: '' });
-  for (const text of [...says, 'Nothing was touched']) expect(stderr).toContain(text);
-  expect(here.fingerprint()).toBe(before);
 }
 
 const headOf = async (here: Place): Promise<string> => {
