@@ -6,7 +6,8 @@ import type { CampaignWorld } from './campaign-world.ts';
 import type { Errand } from './errands.ts';
 import type { Fault, Struck } from './fault.ts';
 import { standsStill } from './faults-of-processes.ts';
-import { begun, END_MS, expectSense, looksWhole, newest, recovered } from './judge.ts';
+import { expectSense, looksWhole } from './judge.ts';
+import { begun, END_MS, newest, recovered } from './recovered.ts';
 import { type Game, type Round, USUAL_MS } from './round.ts';
 import { Stopwatch } from './stopwatch.ts';
 

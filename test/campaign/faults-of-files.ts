@@ -9,7 +9,7 @@ import { ownedFiles } from '../lab/cases/invariants.ts';
 import type { CampaignWorld } from './campaign-world.ts';
 import { aWhile, type Fault, type Scene, type Struck } from './fault.ts';
 import { statusOf } from './faults-of-processes.ts';
-import { isOpen } from './judge.ts';
+import { isOpen } from './recovered.ts';
 
 /** Files that are not to be had, and file systems that take nothing. */
 export const OF_FILES: readonly Fault[] = [

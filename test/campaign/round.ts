@@ -7,7 +7,8 @@ import { tools } from '../lab/cases/harness.ts';
 import type { Chance } from '../seeded-random.ts';
 import type { CampaignWorld } from './campaign-world.ts';
 import type { Errand } from './errands.ts';
-import { begun, expectSense, looksWhole, newest, recovered } from './judge.ts';
+import { expectSense, looksWhole } from './judge.ts';
+import { begun, newest, recovered } from './recovered.ts';
 import { type Laps, Stopwatch } from './stopwatch.ts';
 import { strike, type Victim } from './victims.ts';
 

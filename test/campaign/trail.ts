@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { World } from '../lab/cases/harness.ts';
-import { newest } from './judge.ts';
+import { newest } from './recovered.ts';
 
 /** What the last operation has come through, a line a record: what a violation is understood by. */
 export function trail(world: World): string {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { recover } from '../../src/operations/recover.ts';
 import { CreateInput } from '../../src/steps/input.ts';
 import type { Json } from '../../src/tools/json.ts';
-import { newest } from '../campaign/judge.ts';
+import { newest } from '../campaign/recovered.ts';
 import { launch } from '../lab/cases/command.ts';
 import { behindItsBack, type World, worldDown, worldUp } from '../lab/cases/harness.ts';
 import { assertInvariants } from '../lab/cases/invariants.ts';

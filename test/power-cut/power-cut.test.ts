@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { labCacheFolder } from '../../src/lab/kit.ts';
 import { powerCuts } from './campaign.ts';
 
+/** At how many more moments each of them is cut off, without a boot. */
+const REPLAYS = 2;
 const CUTS = Number(process.env.DOMSNAP_POWER_CUTS ?? 2);
 const SEED = Number(process.env.DOMSNAP_POWER_SEED ?? 1);
 
@@ -15,7 +17,7 @@ describe('the power of the whole host is cut off', () => {
     const results = await powerCuts({
       cuts: CUTS,
       seed: SEED,
-      replays: 1,
+      replays: REPLAYS,
       // Two histories to be made; the long form, `npm run power-cut`, goes through all cases.
       only: /^(overlay|internal):(?!.*(standalone|precopy))/,
       cacheFolder: labCacheFolder(process.env),
@@ -24,6 +26,6 @@ describe('the power of the whole host is cut off', () => {
     });
     const wrong = results.filter(({ violations }) => violations.length > 0);
     expect(wrong.map(({ id, name, violations }) => ({ id, name, violations }))).toEqual([]);
-    expect(results).toHaveLength(CUTS * 2);
+    expect(results).toHaveLength(CUTS * (1 + REPLAYS));
   });
 });

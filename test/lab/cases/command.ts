@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { CLI } from '../../command-line.ts';
-import type { World } from './harness.ts';
 
 /** How a command ended. */
 export interface Exit {
@@ -20,6 +19,11 @@ export interface Running {
   running(): boolean;
 }
 
+/** Whatever has an open home. */
+interface InHome {
+  readonly session: { readonly home: string };
+}
+
 /** The argument vector of a command, as a user would type it. */
 export const commandLine = (words: readonly string[]): readonly string[] => [
   process.execPath,
@@ -29,14 +33,14 @@ export const commandLine = (words: readonly string[]): readonly string[] => [
 
 /** Run the real command on a world, as a user's shell would. */
 export const launch = (
-  world: Pick<World, 'session'>,
+  world: InHome,
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Running => launchProgram(world, commandLine(words), env);
 
 /** Run a program that runs the command. */
 export function launchProgram(
-  { session }: Pick<World, 'session'>,
+  { session }: InHome,
   [program = '', ...rest]: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Running {

@@ -10,8 +10,8 @@ import { writeVhd } from '../../tools/vhd/write-vhd.ts';
 
 const MIB = 2 ** 20;
 /** Not whole blocks of 2 MiB, and several of them. */
-const SIZES = { vda: 9 * MIB, vdb: 5 * MIB } as const;
-export type Device = keyof typeof SIZES;
+const SIZES = { vda: 9 * MIB, vdb: 5 * MIB };
+export type Device = 'vda' | 'vdb';
 
 /** A domain that is off, `web1`, on VHDs: vda dynamic, vdb of a fixed size. */
 export interface VhdWorld {
@@ -21,7 +21,10 @@ export interface VhdWorld {
 }
 
 /** Make the images, fill them by QEMU as its guest would, and take the domain in. */
-export async function vhdDomain(atEnd?: (clean: () => void) => void): Promise<VhdWorld> {
+export async function vhdDomain(
+  atEnd?: (clean: () => void) => void,
+  sizes: Readonly<Record<Device, number>> = SIZES,
+): Promise<VhdWorld> {
   const here = place(atEnd);
   for (const [device, subformat] of [
     ['vda', 'dynamic'],
@@ -29,7 +32,7 @@ export async function vhdDomain(atEnd?: (clean: () => void) => void): Promise<Vh
   ] as const) {
     const path = here.path(`${device}.vhd`);
     const options = `subformat=${subformat},force_size=on`;
-    tool('qemu-img', 'create', '-q', '-f', 'vpc', '-o', options, path, String(SIZES[device]));
+    tool('qemu-img', 'create', '-q', '-f', 'vpc', '-o', options, path, String(sizes[device]));
     tool('qemu-io', '-f', 'vpc', '-c', 'write -P 0x11 0 3M', '-c', 'write -P 0x12 4M 512k', path);
   }
   const disks = (['vda', 'vdb'] as const).map(device => ({

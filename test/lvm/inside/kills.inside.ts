@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDomain, stopDomain, viewDomain } from '../../../src/operations/domains.ts';
-import { recover } from '../../../src/operations/recover.ts';
 import { volumesOf } from '../../../src/tools/lvm-report.ts';
+import { begun, isOpen, newest, recovered } from '../../campaign/recovered.ts';
 import { launch } from '../../lab/cases/command.ts';
 import { watchdogsOf } from '../../processes.ts';
 import { Chance } from '../../seeded-random.ts';
@@ -20,7 +20,7 @@ import {
 
 const ROUNDS = Number(process.env.DOMSNAP_LVM_KILLS ?? 3);
 const SEED = Number(process.env.DOMSNAP_LVM_SEED ?? 1);
-const USUAL_MS = 6_000;
+const USUAL_MS = 4_000;
 
 /** What is killed: the command, or all that it has started too, an LVM command in the middle of its work. */
 const VICTIMS = ['engine', 'engine and children', 'watchdog and engine'] as const;
@@ -41,8 +41,8 @@ describe.each(chosenKinds().map(kind => [kind.name, kind] as const))('%s', (_, k
 
   const catalog = () => world.session.catalog;
   const runState = async () => (await viewDomain(world.session, DOMAIN)).view.runState;
-  const newest = () => world.session.journal.operations({ subject: DOMAIN, limit: 1 })[0];
-  const isOpen = () => ['open', 'needsAttention'].includes(newest()?.status ?? '');
+  /** Under emulation; and recoveries wait for LVM. */
+  const home = () => ({ session: world.session, slowness: 8 });
 
   test.each(Array.from({ length: ROUNDS }, (_, round) => round))(
     'kill %s: done, or as before',
@@ -59,21 +59,25 @@ describe.each(chosenKinds().map(kind => [kind.name, kind] as const))('%s', (_, k
       const victim = chance.of(VICTIMS);
       const what = `${errand} ${live ? 'live' : 'offline'}, ${victim}`;
 
-      const startedMs = Date.now();
+      const last = newest(home());
       const command = launch(world, words);
+      await begun(home(), last, command);
+      const begunMs = Date.now();
       await sleep(chance.next() * 1.1 * (durations.get(errand) ?? USUAL_MS));
       const struck = command.running();
       if (victim === 'watchdog and engine') {
         for (const watchdog of watchdogsOf(world.session.home)) process.kill(watchdog, 'SIGKILL');
       }
       if (struck) process.kill(victim === 'engine' ? command.pid : -command.pid, 'SIGKILL');
-      else durations.set(errand, Date.now() - startedMs);
+      else durations.set(errand, Date.now() - begunMs);
       const { code, stderr } = await command.finished;
       expect(struck || code === 0, stderr).toBe(true);
 
-      await closed();
-      const operation = newest();
-      console.log(`kill ${round} of ${kind.name}: ${what}, ${words[0]} → ${operation?.status}`);
+      const { kills } = await recovered(home(), struck ? chance.below(3) : 0, chance);
+      expect(isOpen(home())).toBe(false);
+      const operation = newest(home());
+      const told = struck ? `${what}, recovery killed ${kills} times` : `${what}, not struck`;
+      console.log(`kill ${round} of ${kind.name}: ${told} → ${operation?.status}`);
       expect(['committed', 'rolledBack']).toContain(operation?.status);
       const names = catalog()
         .snapshots(DOMAIN)
@@ -99,13 +103,6 @@ describe.each(chosenKinds().map(kind => [kind.name, kind] as const))('%s', (_, k
     if (errand === 'revert') return ['revert', DOMAIN, 'first'];
     await done(world, { operation: 'create', name, memory: 'none' });
     return ['delete', DOMAIN, name];
-  }
-
-  /** By the watchdog, or else by hand. */
-  async function closed(): Promise<void> {
-    for (let waitedMs = 0; isOpen() && waitedMs < 20_000; waitedMs += 250) await sleep(250);
-    await recover(world.session, undefined, { waitMs: 120_000 });
-    expect(isOpen()).toBe(false);
   }
 
   /** Nothing is left over, nothing is lost, and the guest is as it was. */
