@@ -10,7 +10,7 @@ import {
 } from './campaign-world.ts';
 import { ERRANDS, type Errand } from './errands.ts';
 import { playFaultRound } from './fault-round.ts';
-import { FAULTS, faultsFor, NOT_HERE } from './faults.ts';
+import { faultsUnder, NOT_HERE } from './faults.ts';
 import { type Blow, type Durations, type Game, playRound, type Round } from './round.ts';
 import { partsOfARound, standstills, table, type Violation } from './tally.ts';
 import { trail } from './trail.ts';
@@ -23,15 +23,16 @@ const FIRST = Number(process.env.DOMSNAP_CAMPAIGN_FIRST ?? 0);
 const TOOLSTACK = process.env.DOMSNAP_CAMPAIGN_TOOLSTACK === 'libvirt' ? 'libvirt' : 'qemu';
 /** A world grows slow with its guest's age. */
 const ROUNDS_OF_A_WORLD = 40;
-/** The others are kills; libvirt has only these so far. */
-const SHARE_OF_FAULTS = TOOLSTACK === 'libvirt' || process.env.DOMSNAP_CAMPAIGN_VICTIM ? 0 : 0.3;
 const MINUTES = 60_000;
 
-/** Only cases, and only victims, whose names contain these. */
+/** Only cases, and only victims and faults, whose names contain these. */
 const { DOMSNAP_CAMPAIGN_CASE: CASE = '', DOMSNAP_CAMPAIGN_VICTIM: VICTIM = '' } = process.env;
 /** Who can be killed. */
 const EVERYBODY = TOOLSTACK === 'libvirt' ? [...VICTIMS, ...VICTIMS_OF_LIBVIRT] : VICTIMS;
 const KILLED: readonly Victim[] = EVERYBODY.filter(one => one.includes(VICTIM));
+const SUFFERED = faultsUnder(TOOLSTACK).filter(({ name }) => name.includes(VICTIM));
+/** The others are kills. */
+const SHARE_OF_FAULTS = KILLED.length === 0 ? 1 : SUFFERED.length === 0 ? 0 : 0.3;
 const CHOSEN = ERRANDS.filter(errand => errand.case.includes(CASE));
 
 const STORAGES: readonly Storage[] = [OVERLAY, INTERNAL, MIXED];
@@ -82,7 +83,7 @@ test(`${ROUNDS} blows, seed ${SEED}: whatever dies or fails, the end is done or 
 
 /** Print what came of them all; answers how many blows struck. */
 function tell(rounds: readonly Round[], violations: readonly Violation[], minutes: number): number {
-  const faultNames = FAULTS.map(({ name }) => name);
+  const faultNames = SUFFERED.map(({ name }) => name);
   const struck = rounds.filter(one => one.struck);
   const faults = struck.filter(({ blow }) => faultNames.includes(blow)).length;
   const again = rounds.reduce((sum, { recoveryKills }) => sum + recoveryKills, 0);
@@ -113,8 +114,9 @@ function planned(
 ): { told: string; play: () => Promise<Round> } {
   // Of a chance of its own, so that the kills of a seed are what they were without faults.
   const other = new Chance(SEED * 1_000_003 + game.round + 2 ** 31);
-  if (other.next() < SHARE_OF_FAULTS) {
-    const blow = { fault: other.of(faultsFor(errand)), share: other.next() };
+  const faults = SUFFERED.filter(({ suits = () => true }) => suits(errand));
+  if (other.next() < SHARE_OF_FAULTS && faults.length > 0) {
+    const blow = { fault: other.of(faults), share: other.next() };
     return {
       told: `${blow.fault.name}, at ${(blow.share * 100).toFixed(0)} %`,
       play: () => playFaultRound(world, errand, blow, { ...game, chance: other }),

@@ -1,4 +1,5 @@
 import type { Running } from '../lab/cases/command.ts';
+import type { Keeper } from '../lab/cases/harness.ts';
 import type { Chance } from '../seeded-random.ts';
 import type { CampaignWorld } from './campaign-world.ts';
 import type { Errand } from './errands.ts';
@@ -27,6 +28,8 @@ export interface Fault {
   /** What the operation must be like for it; all are by default. */
   readonly suits?: (errand: Errand) => boolean;
   readonly needsRoot?: true;
+  /** The only toolstack that can meet it; each can by default. */
+  readonly under?: Keeper['name'];
   /** What the command is told beside its words. */
   readonly env?: Readonly<Record<string, string>>;
   /** It waits for its moment by itself, from the operation's first record on. */

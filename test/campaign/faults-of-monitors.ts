@@ -34,6 +34,8 @@ export const OF_MONITORS: readonly Fault[] = [
   },
   {
     name: 'closed monitor',
+    // Under libvirt it is the daemon's.
+    under: 'qemu',
     suits: ofARunningGuest,
     holdMs: chance => (chance.next() < 0.5 ? 0 : aWhile(chance)),
     prepare: standBetween,
