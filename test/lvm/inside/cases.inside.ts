@@ -62,8 +62,6 @@ describe.each(chosenKinds().map(kind => [kind.name, kind] as const))('%s', (_, k
   const counters = () => heads().map(({ head }) => counterAt(head));
   const isRunning = async () =>
     (await viewDomain(world.session, DOMAIN)).view.runState === 'running';
-  const pid = () =>
-    Number(readFileSync(`${world.session.home}/run/${DOMAIN}.pid`, 'utf8').trim().split(/\s/)[0]);
 
   /** The guest goes on from there: it counts, and on all disks alike. */
   const countsOnFrom = async (from: readonly number[]) => {
@@ -91,7 +89,7 @@ describe.each(chosenKinds().map(kind => [kind.name, kind] as const))('%s', (_, k
   });
 
   longTest('create.live.precopy', async () => {
-    banBackground(world, pid(), true);
+    banBackground(world);
     await create('live.precopy', 'streamed', 'live');
     expect(await isRunning()).toBe(true);
   });

@@ -18,9 +18,7 @@ export async function countingDomain(options: {
   readonly disks: readonly { readonly path: string; readonly format: string }[];
 }): Promise<string> {
   const { name, folder, disks } = options;
-  const boot = `${folder}/boot.bin`;
-  writeFileSync(boot, bootSector());
-  await sh(`dd if=${boot} of=${disks[0]!.path} conv=notrunc,fsync 2>&1`);
+  await writeBootSector(folder, disks[0]!.path);
   const file = `${folder}/${name}.yaml`;
   const domain = {
     name,
@@ -36,6 +34,13 @@ export async function countingDomain(options: {
   };
   writeFileSync(file, stringify(domain));
   return file;
+}
+
+/** Write what the counting guest is made of to a raw disk. */
+export async function writeBootSector(folder: string, path: string): Promise<void> {
+  const boot = `${folder}/boot.bin`;
+  writeFileSync(boot, bootSector());
+  await sh(`dd if=${boot} of=${path} conv=notrunc,fsync 2>&1`);
 }
 
 /** The guest's counter on a raw disk now. */

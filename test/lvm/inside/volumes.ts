@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import {
   isManaged,
   type Snapshot,
@@ -15,12 +15,15 @@ import { processOf } from '../../../src/toolstacks/qemu/process.ts';
 import { GUEST_AREA_BYTES } from '../../counting-guest.ts';
 import { domsnap, sh } from './commands.ts';
 import { counterOf, countingDomain } from './domain.ts';
+import { type LibvirtHost, libvirtHost } from './libvirt-host.ts';
 
 export const DOMAIN = 'web1';
 
 /** What a domain's two disks are, and how they are made in the group vg0. */
 export interface Kind {
-  readonly name: 'lvm' | 'lvm-thin' | 'lvm-mixed';
+  readonly name: 'lvm' | 'lvm-thin' | 'lvm-mixed' | 'lvm-libvirt';
+  /** Who looks after its QEMU: domsnap itself, unless told. */
+  readonly toolstack?: 'libvirt';
   /** How the case ids of its snapshots end. */
   readonly ending: 'internal' | 'external';
   readonly make: (folder: string) => Promise<readonly Volume[]>;
@@ -55,6 +58,13 @@ const KINDS: readonly Kind[] = [
       return [await classic('root'), await thin('data'), { path, format: 'qcow2' }];
     },
   },
+  {
+    name: 'lvm-libvirt',
+    toolstack: 'libvirt',
+    ending: 'internal',
+    // Libvirt's pools do not see thin volumes.
+    make: async () => [await thin('root'), await classic('data')],
+  },
 ];
 
 /** Those whose name fits `DOMSNAP_LVM_KIND`. */
@@ -68,6 +78,8 @@ export interface VolumeWorld {
   readonly kind: Kind;
   readonly session: Session;
   readonly folder: string;
+  /** Under libvirt: its daemon, of this world's own. */
+  readonly libvirt: LibvirtHost | null;
 }
 
 /** Make the group, the domain's disks and the domain. */
@@ -76,18 +88,27 @@ export async function volumeWorldUp(kind: Kind): Promise<VolumeWorld> {
   await sh('lvcreate -y --type thin-pool -L 256M -n pool vg0');
   const folder = mkdtempSync('/run/web1-');
   const home = `${folder}/home`;
-  const file = await countingDomain({ name: DOMAIN, folder, disks: await kind.make(folder) });
+  const disks = await kind.make(folder);
+  const who = { uid: 0, login: 'root', host: 'labhost', pid: process.pid };
+  const open = () => openSession({ home, who, watchdog: null });
+  if (kind.toolstack === 'libvirt') {
+    const libvirt = await libvirtHost({ name: DOMAIN, folder, disks });
+    const session = open();
+    await libvirt.add(session);
+    return { kind, folder, session, libvirt };
+  }
+  const file = await countingDomain({ name: DOMAIN, folder, disks });
   const { status, said } = await domsnap('domain', 'add', file, '--home', home);
   if (status !== 0) throw new Error(said);
-  const who = { uid: 0, login: 'root', host: 'labhost', pid: process.pid };
-  return { kind, folder, session: openSession({ home, who, watchdog: null }) };
+  return { kind, folder, session: open(), libvirt: null };
 }
 
 /** Take it all down again. */
-export async function volumeWorldDown({ session }: VolumeWorld): Promise<void> {
+export async function volumeWorldDown({ session, libvirt }: VolumeWorld): Promise<void> {
   const { status, said } = await domsnap('domain', 'stop', DOMAIN, '--home', session.home);
   if (status !== 0) throw new Error(said);
   session.close();
+  await libvirt?.down();
   // udev looks into each volume that was written to.
   await sh('udevadm settle');
   await sh('vgremove -ff -y vg0 && pvremove /dev/vda');
@@ -126,10 +147,11 @@ export function counterAt({ path, format }: Volume): number {
 }
 
 /** Have the domain take the way of saving memory that is asked for by refusing the better one. */
-export function banBackground({ session }: VolumeWorld, pid: number, banned: boolean): void {
-  const process = processOf(pid);
-  const notes = new Notes(session.home, DOMAIN);
-  notes.write({
-    burnt: banned && process ? { process, why: 'the test wants the other' } : undefined,
-  });
+export function banBackground({ session, libvirt }: VolumeWorld): void {
+  const file = `${session.home}/run/${DOMAIN}.pid`;
+  const pid = libvirt ? libvirt.pid() : Number.parseInt(readFileSync(file, 'utf8'), 10);
+  const process = pid === null ? undefined : processOf(pid);
+  if (!process) throw new Error('there is no QEMU');
+  const notes = new Notes(session.home, libvirt?.uuid ?? DOMAIN);
+  notes.write({ burnt: { process, why: 'the test wants the other' } });
 }
