@@ -8,7 +8,7 @@ import { runSuite, suiteName } from '../lab-host/suite/run-suite.ts';
 import { LONG } from '../long.ts';
 
 const GIB = 1024 ** 3;
-const COLUMNS_OF_LVM = ['lvm', 'lvm-thin', 'lvm-mixed'] as const;
+const COLUMNS_OF_LVM = ['lvm', 'lvm-thin', 'lvm-mixed', 'libvirt-lvm'] as const;
 /** The others kill, run full and measure, or show what these build upon. */
 const SHORT = '^cases$';
 const only = new RegExp(process.env.DOMSNAP_LVM_ONLY ?? (LONG ? '' : SHORT));

@@ -18,6 +18,7 @@ export const COLUMNS = [
   'libvirt-overlay',
   'libvirt-qcow2-internal',
   'libvirt-mixed',
+  'libvirt-lvm',
 ] as const;
 export type Column = (typeof COLUMNS)[number];
 

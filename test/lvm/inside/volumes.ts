@@ -21,7 +21,7 @@ export const DOMAIN = 'web1';
 
 /** What a domain's two disks are, and how they are made in the group vg0. */
 export interface Kind {
-  readonly name: 'lvm' | 'lvm-thin' | 'lvm-mixed' | 'lvm-libvirt';
+  readonly name: 'lvm' | 'lvm-thin' | 'lvm-mixed' | 'libvirt-lvm';
   /** Who looks after its QEMU: domsnap itself, unless told. */
   readonly toolstack?: 'libvirt';
   /** How the case ids of its snapshots end. */
@@ -59,7 +59,7 @@ const KINDS: readonly Kind[] = [
     },
   },
   {
-    name: 'lvm-libvirt',
+    name: 'libvirt-lvm',
     toolstack: 'libvirt',
     ending: 'internal',
     // Libvirt's pools do not see thin volumes.
