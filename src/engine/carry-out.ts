@@ -169,6 +169,7 @@ function contextOf(task: Task, signal: AbortSignal, calls: ToolCallRecord[]): Ef
     key: effect.key,
     operation,
     attempt: decision.context.attempt,
+    again: task.doubt !== 'none' || decision.meta.kind === 'undo',
     signal,
     results: decision.context.results,
     failures: decision.context.failures,

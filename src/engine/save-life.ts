@@ -27,6 +27,7 @@ export async function saveLife(
       key: `${operation}/last/${undo.name}`,
       operation,
       attempt: 0,
+      again: true,
       signal: stop.signal,
       log() {},
       progress() {},

@@ -25,6 +25,8 @@ export interface EffectContext {
   readonly operation: string;
   /** 0 for the first try of this effect in this visit of its state. */
   readonly attempt: number;
+  /** Whoever did this before, or did what this takes back, may have been cut short in the midst of it. */
+  readonly again: boolean;
   /** Fires on abort and on the deadline. A step that does not look at it keeps the operation waiting. */
   readonly signal: AbortSignal;
   /** Every call of a tool, for the audit. */

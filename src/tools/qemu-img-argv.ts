@@ -93,6 +93,11 @@ export function snapshotDeleteArgv(snapshot: InternalSnapshot): Argv {
   return snapshotArgv('-d', snapshot);
 }
 
+/** Has an image's reference counts and their flags follow from its tables again. No content changes. */
+export function repairArgv({ path, format }: Omit<InternalSnapshot, 'tag'>): Argv {
+  return ['qemu-img', 'check', '-q', '-r', 'all', '-f', format, absolute(path)];
+}
+
 // `qemu-img snapshot` has no -f; --image-opts is its way to name the format.
 function snapshotArgv(action: string, { path, format, tag }: InternalSnapshot): Argv {
   const image = `driver=${format},file.filename=${optionValue(absolute(path))}`;

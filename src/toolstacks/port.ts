@@ -3,7 +3,8 @@ import type { Json } from '../engine/json.ts';
 import type { EffectContext } from '../engine/step.ts';
 
 /** What a call may know of the effect that it belongs to. */
-export type CallContext = Pick<EffectContext, 'key' | 'signal' | 'log' | 'progress'>;
+export type CallContext = Pick<EffectContext, 'key' | 'signal' | 'log' | 'progress'> &
+  Partial<Pick<EffectContext, 'again'>>;
 
 /** The key of calls that belong to no effect: a plan's questions, which can be put again. */
 export const NO_EFFECT = 'none';

@@ -77,17 +77,17 @@ async function agrees(daemon: TestLibvirtd, world: World): Promise<void> {
   const disks = world.session.catalog.domain(DOMAIN)?.disks ?? [];
   const heads = disks.map(({ head }) => head.path);
   for (const which of [[], ['--inactive']]) {
-    const described = readDescription(await daemon.virsh('dumpxml', DOMAIN, ...which)).disks;
+    const described = readDescription(await daemon.ask('dumpxml', DOMAIN, ...which)).disks;
     expect(
       described.map(({ volume }) => volume.path),
       `I4: libvirt's heads ${which}`,
     ).toEqual(heads);
     for (const { device } of described) {
-      const job = await daemon.virsh('blockjob', DOMAIN, device).catch(onlyToolErrors);
+      const job = await daemon.ask('blockjob', DOMAIN, device).catch(onlyToolErrors);
       expect(job ?? '', `I6: libvirt's job of ${device}`).not.toMatch(/\d+ %/);
     }
   }
-  const listed = (await daemon.virsh('snapshot-list', DOMAIN, '--name'))
+  const listed = (await daemon.ask('snapshot-list', DOMAIN, '--name'))
     .split('\n')
     .filter(Boolean);
   // What a revert has kept stands on no overlay that a record could name.
@@ -108,7 +108,7 @@ async function statesAgree(daemon: TestLibvirtd, world: World): Promise<void> {
       ? { running: null }
       : await behindItsBack(world, monitor => monitor.execute(status, 'query-status'));
   const word = running === null ? 'shut off' : running ? 'running' : 'paused';
-  expect(await daemon.virsh('domstate', DOMAIN), "I1: libvirt's word for the state").toBe(word);
+  expect(await daemon.ask('domstate', DOMAIN), "I1: libvirt's word for the state").toBe(word);
 }
 
 /** A sink ends when its QEMU has closed the pipe: a moment later at the most. */

@@ -6,9 +6,10 @@ import { memoryFile, type Snapshot } from '../../../src/catalog/model.ts';
 import { recover } from '../../../src/operations/recover.ts';
 import { freeContext } from '../../../src/operations/session.ts';
 import { Manifest, TRASH } from '../../../src/storages/trash.ts';
+import { imageCheck } from '../../../src/tools/qemu-img.ts';
 import type { DomainView, RunState } from '../../../src/toolstacks/port.ts';
 import { chainOf, heldDisks, type Proof, proofKey, prove } from './contents.ts';
-import { behindItsBack, boots, DOMAIN, type World } from './harness.ts';
+import { behindItsBack, boots, DOMAIN, tools, type World } from './harness.ts';
 
 /** What may differ from the rule, where a test has a reason. */
 export interface Promises {
@@ -33,6 +34,7 @@ export async function assertInvariants(world: World, promises: Promises): Promis
     await contentsStand(world, promises);
     if (promises.waiting) return;
     await headsAreTrue(world, view);
+    if (view.runState === 'off') await headsAreSound(world);
     await world.keeper.agrees(world);
     await filesAreOwned(world);
     await nothingIsOpen(world, view);
@@ -97,6 +99,15 @@ async function headsAreTrue({ session }: World, view: DomainView): Promise<void>
       `I4: the running chain of ${device}`,
     ).toEqual(byHeaders);
     expect(live[0]?.format, `I4: the format of ${device}`).toBe(head.format);
+  }
+}
+
+/** I3: qemu-img finds no errors in them. A QEMU that runs writes its counts late. */
+async function headsAreSound({ session }: World): Promise<void> {
+  const disks = session.catalog.domain(DOMAIN)!.disks;
+  for (const { head } of disks.filter(one => one.head.format === 'qcow2')) {
+    const found = await imageCheck(head.path, 'qcow2', { shared: false, ...tools });
+    expect(found, `I3: ${head.path} is damaged`).toMatchObject({ corruptions: 0 });
   }
 }
 
