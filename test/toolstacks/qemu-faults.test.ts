@@ -1,6 +1,7 @@
 import {
   closeSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   rmSync,
   statSync,
@@ -11,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -132,7 +134,20 @@ describe('what cannot be started', () => {
     expect(await stepErrorOf(start)).toMatchObject({
       code: 'start-failed',
       message: expect.stringMatching(/no-such-option/),
+      retryable: false,
     });
+  });
+
+  test('a QEMU that ends without a word was killed: it is worth another try', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'domsnap-killed-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const binary = join(folder, 'qemu');
+    writeFileSync(binary, '#!/bin/sh\nkill -9 $$\n', { mode: 0o755 });
+    const world = await qemuWorld([], binary);
+    const start = world
+      .toolstack()
+      .perform({ do: 'start', heads: world.heads, paused: false }, callContext());
+    expect(await stepErrorOf(start)).toMatchObject({ code: 'start-failed', retryable: true });
   });
 
   test.each([

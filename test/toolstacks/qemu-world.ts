@@ -30,10 +30,13 @@ export interface QemuWorld extends ToolstackWorld {
 }
 
 /** A machine without a system, its firmware looking for one; two disks of 16 MiB. */
-export async function qemuWorld(extra: readonly string[] = []): Promise<QemuWorld> {
+export async function qemuWorld(
+  extra: readonly string[] = [],
+  binary?: string,
+): Promise<QemuWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'domsnap-qemu-'));
   const path = (name: string) => join(folder, name);
-  const config = configOf(folder, extra);
+  const config = { ...configOf(folder, extra), ...(binary ? { binary } : {}) };
   const heads: [Overlay, Overlay] = [
     { device: 'vda', volume: { path: path('vda.qcow2'), format: 'qcow2' } },
     { device: 'vdb', volume: { path: path('vdb.raw'), format: 'raw' } },

@@ -136,9 +136,10 @@ async function untilUp(
   const { pid, startTicks } = daemon;
   const up = async () => {
     if (startTicks === null || !alive({ pid, startTicks })) {
-      const why = said() || 'it said nothing';
-      const message = `QEMU ended before ${config.name} was up: ${why}`;
-      throw new StepError('start-failed', message, { retryable: false });
+      const why = said();
+      const message = `QEMU ended before ${config.name} was up: ${why || 'it said nothing'}`;
+      // It says why it gives up; what ends without a word was killed, and is started once more.
+      throw new StepError('start-failed', message, { retryable: why === '' });
     }
     try {
       return (await monitor.reachable(signal)) || undefined;
