@@ -21,24 +21,12 @@ export const pivotMerges = (host: Host) => {
     output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
-      if ((await toolstack.runState(context)) === 'off') {
-        try {
-          await commitAll(host, unrecorded(host, input), context);
-        } catch (error) {
-          throw error instanceof StepError ? halfWay(error, await movedAway(host, input)) : error;
-        }
-        return { output: {}, changes: await retire(host, input, headMerges(input), context) };
-      }
-      const deed = pivots(input, context.operation);
       try {
-        if (deed) await goOver(host, deed, context);
+        return { output: {}, changes: await goOn(host, input, context) };
       } catch (error) {
-        if (!(error instanceof StepError)) throw error;
-        const changes = await retireGoneOver(host, input, context);
-        throw halfWay(error, changes);
+        if (!(error instanceof StepError) || error.changes.length > 0) throw error;
+        throw halfWay(error, await movedAway(host, input));
       }
-      // All have gone over: the guest does not wait for the question which.
-      return { output: {}, changes: await retire(host, input, headMerges(input), context) };
     },
     preview(input) {
       const deed = pivots(input, PREVIEW);
@@ -51,6 +39,26 @@ export const pivotMerges = (host: Host) => {
     },
   });
 };
+
+async function goOn(
+  host: Host,
+  input: DeleteInput,
+  context: EffectContext,
+): Promise<readonly CatalogChange[]> {
+  if ((await host.toolstack.runState(context)) === 'off') {
+    await commitAll(host, unrecorded(host, input), context);
+    return await retire(host, input, headMerges(input), context);
+  }
+  const deed = pivots(input, context.operation);
+  try {
+    if (deed) await goOver(host, deed, context);
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    throw halfWay(error, await retireGoneOver(host, input, context));
+  }
+  // All have gone over: the guest does not wait for the question which.
+  return await retire(host, input, headMerges(input), context);
+}
 
 /** Behind the pivot there is only forward: a guest that somebody has let run in between is stopped again. */
 async function goOver(

@@ -31,6 +31,10 @@ test.each([
     'a domain that should stand still after its revert ran, since its start had answered too late',
   ],
   [5482, 'what goes with its base lost that base before there was no way back'],
+  [
+    5856,
+    'heads whose images an earlier life had moved away stayed on record as long as nobody said whether the domain runs',
+  ],
   [5671, 'what was kept for an internal snapshot belonged to nobody when that went'],
 ])('the schedule of seed %i: %s', async seed => {
   expect((await play(seed)).wrong).toEqual([]);
