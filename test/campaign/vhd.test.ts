@@ -20,7 +20,7 @@ import { libvhdiMissing } from '../tools/vhd/libvhdi.ts';
 import { expectSense } from './judge.ts';
 import { begun, newest, recovered } from './recovered.ts';
 
-const ROUNDS = Number(process.env.DOMSNAP_VHD_KILLS ?? 6);
+const ROUNDS = Number(process.env.DOMSNAP_VHD_KILLS ?? 4);
 const SEED = Number(process.env.DOMSNAP_VHD_SEED ?? 1);
 const MIB = 2 ** 20;
 const PAGES = { vda: 33 * 256, vdb: 17 * 256 } as const;
