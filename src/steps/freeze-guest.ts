@@ -24,9 +24,10 @@ export const freezeGuest = ({ toolstack }: Host) =>
         const { filesystems } = z.object({ filesystems: z.number() }).parse(answer);
         return { output: { filesystems, sent: true, why: '' } };
       } catch (error) {
-        if (!(error instanceof StepError) || quiesce === 'require') throw error;
         // Only a freeze that was never sent may be passed over; any other must be thawed.
-        if (error.code !== 'no-agent') throw error;
+        if (!(error instanceof StepError) || error.code !== 'no-agent') throw error;
+        if (context.again) throw inDoubt(error);
+        if (quiesce === 'require') throw notSent(error);
         return skip(error.message);
       }
     },
@@ -34,3 +35,11 @@ export const freezeGuest = ({ toolstack }: Host) =>
       return quiesce === 'no' || runBefore === 'paused' ? [] : toolstack.preview({ do: 'freeze' });
     },
   });
+
+/** Whoever tried before may have sent it, and an agent that has frozen its guest may be slow to answer. */
+const inDoubt = (cause: StepError): StepError =>
+  new StepError('freeze-in-doubt', `${cause.message}; the guest may be frozen`, { cause });
+
+/** Not to be tried again: what comes behind a try is in doubt. */
+const notSent = (cause: StepError): StepError =>
+  new StepError('no-agent', cause.message, { cause, retryable: false });

@@ -87,9 +87,7 @@ async function agrees(daemon: TestLibvirtd, world: World): Promise<void> {
       expect(job ?? '', `I6: libvirt's job of ${device}`).not.toMatch(/\d+ %/);
     }
   }
-  const listed = (await daemon.ask('snapshot-list', DOMAIN, '--name'))
-    .split('\n')
-    .filter(Boolean);
+  const listed = (await daemon.ask('snapshot-list', DOMAIN, '--name')).split('\n').filter(Boolean);
   // What a revert has kept stands on no overlay that a record could name.
   const told = world.session.catalog.snapshots(DOMAIN).filter(({ kind }) => kind === 'snapshot');
   const names = told.map(({ name }) => name);

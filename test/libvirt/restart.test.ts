@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Libvirt } from '../../src/toolstacks/libvirt/libvirt.ts';
+import { passedSink } from '../../src/toolstacks/libvirt/memory-sink.ts';
+import { PassthroughMonitor } from '../../src/toolstacks/libvirt/passthrough.ts';
 import { NO_EFFECT } from '../../src/toolstacks/port.ts';
 import { callContext, stepErrorOf } from '../toolstacks/context.ts';
 import { TestLibvirtd } from './daemon.ts';
@@ -84,4 +86,23 @@ test('a plan does not wait for a libvirtd that is not there', { timeout }, async
   expect(told).toMatchObject({ code: 'no-libvirt' });
   expect(told.message).toContain('connect');
   await daemon.ensure();
+});
+
+test('a pipe that QEMU was given for its memory, and that no migration took up, is taken back', {
+  timeout,
+}, async () => {
+  inAnEffect();
+  await daemon.virsh('start', 'quiet');
+  const sink = passedSink(libvirt, join(folder, 'home'));
+  const path = join(folder, 'memory');
+  writeFileSync(path, '');
+  await sink.open(path, callContext());
+  await daemon.ensure();
+  expect(sink.roots(path, null)).not.toEqual([]);
+  const monitor = new PassthroughMonitor(libvirt);
+  await sink.abandon?.(monitor, AbortSignal.timeout(10_000));
+  await expect.poll(() => sink.roots(path, null), { timeout: 10_000 }).toEqual([]);
+  // Where there is none, there is nothing to be done.
+  await sink.abandon?.(monitor, AbortSignal.timeout(10_000));
+  await daemon.virsh('destroy', 'quiet');
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
@@ -11,26 +12,29 @@ const answer = z.lazy(() => z.object({ return: z.unknown() }));
 
 /** Freeze all file systems of the guest; an earlier life's freeze is ended first, for only a fresh one counts. */
 export async function freeze(life: LibvirtLife, context: CallContext): Promise<Json> {
-  if (await frozen(life)) await thaw(life, context);
-  return { filesystems: counted(await agent(() => life.libvirt.verb('domfsfreeze'))) };
+  if (await frozen(life, context)) await thaw(life, context);
+  return { filesystems: counted(await agent(() => life.libvirt.verb('domfsfreeze'), context)) };
 }
 
 /** Thaw them. None are thawed where none are frozen. */
-export async function thaw(life: LibvirtLife, _context: CallContext): Promise<Json> {
-  return { filesystems: counted(await agent(() => life.libvirt.verb('domfsthaw'))) };
+export async function thaw(life: LibvirtLife, context: CallContext): Promise<Json> {
+  return { filesystems: counted(await agent(() => life.libvirt.verb('domfsthaw'), context)) };
 }
 
 /** Whether the guest's file systems are frozen, by its own word. */
-export async function frozen(life: LibvirtLife): Promise<boolean> {
-  const said = freezeStatus.safeParse(await ask(life, 'guest-fsfreeze-status'));
+export async function frozen(life: LibvirtLife, context: CallContext): Promise<boolean> {
+  const said = freezeStatus.safeParse(await ask(life, 'guest-fsfreeze-status', context));
   if (!said.success) throw distrusted('guest-fsfreeze-status');
   return said.data === 'frozen';
 }
 
 /** Whether the agent answers, and can freeze; why not, else. */
-export async function agentView(life: LibvirtLife): Promise<DomainView['agent']> {
+export async function agentView(
+  life: LibvirtLife,
+  context: CallContext,
+): Promise<DomainView['agent']> {
   try {
-    const said = guestInfo.safeParse(await ask(life, 'guest-info'));
+    const said = guestInfo.safeParse(await ask(life, 'guest-info', context));
     if (!said.success) throw distrusted('guest-info');
     const { version, supported_commands: all } = said.data;
     const canFreeze = all.some(({ name, enabled }) => enabled && name === 'guest-fsfreeze-freeze');
@@ -43,10 +47,10 @@ export async function agentView(life: LibvirtLife): Promise<DomainView['agent']>
   }
 }
 
-async function ask(life: LibvirtLife, command: string): Promise<unknown> {
+async function ask(life: LibvirtLife, command: string, context: CallContext): Promise<unknown> {
   const line = JSON.stringify({ execute: command });
   const words = ['--timeout', AGENT_SECONDS, '--cmd', line];
-  const text = await agent(() => life.libvirt.verb('qemu-agent-command', ...words));
+  const text = await agent(() => life.libvirt.verb('qemu-agent-command', ...words), context);
   try {
     return answer.parse(JSON.parse(text)).return;
   } catch {
@@ -61,14 +65,23 @@ function counted(text: string): number {
   return said.data;
 }
 
-async function agent<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    if (!(error instanceof StepError) || error.code !== 'refused') throw error;
-    throw new StepError('no-agent', `the guest's agent does not answer: ${error.message}`, {
-      cause: error,
-    });
+/** A libvirtd that was started anew takes a moment to find the agents of the guests that run. */
+const BACK_MS = 8_000;
+const AGAIN_MS = 250;
+
+async function agent<T>(call: () => Promise<T>, { again, signal }: CallContext): Promise<T> {
+  for (let leftMs = again ? BACK_MS : 0; ; leftMs -= AGAIN_MS) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof StepError) || error.code !== 'refused') throw error;
+      if (leftMs <= 0 || signal.aborted || !/agent is not/i.test(error.message)) {
+        throw new StepError('no-agent', `the guest's agent does not answer: ${error.message}`, {
+          cause: error,
+        });
+      }
+    }
+    await sleep(AGAIN_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 

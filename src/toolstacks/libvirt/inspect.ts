@@ -50,7 +50,7 @@ export async function inspect(
     ...digests,
     memoryBytes: await memoryBytes(life, context.signal),
     captures: await probeCaptures(life, context.signal),
-    agent: await agentOf(life, now, runState, askAgent),
+    agent: await agentOf(life, context, now, runState, askAgent),
     version: monitor.version(),
   };
 }
@@ -89,6 +89,7 @@ const strangersOf = ({ disks, others }: Description, devices: readonly string[])
 
 async function agentOf(
   life: LibvirtLife,
+  context: CallContext,
   { hasAgent }: Description,
   runState: RunState,
   asked: boolean,
@@ -96,5 +97,5 @@ async function agentOf(
   if (!hasAgent) return { answers: false, why: 'the domain has no channel for an agent' };
   if (runState !== 'running') return { answers: false, why: 'the guest stands still' };
   if (!asked) return { answers: false, why: 'it was not asked' };
-  return agentView(life);
+  return agentView(life, context);
 }

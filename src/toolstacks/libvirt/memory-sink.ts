@@ -32,6 +32,10 @@ export function passedSink(libvirt: Libvirt, home: string): MemorySink {
       await passPipe(program, path, head, context);
       return `fd:${PIPE}`;
     },
+    // Where none is known by this name, it was taken up.
+    async abandon(monitor, signal) {
+      await monitor.try([{ command: 'closefd', args: { fdname: PIPE } }], signal);
+    },
     roots: path => pids().filter(pid => argvOf(pid)?.some(word => word.includes(markOf(path)))),
   };
 }

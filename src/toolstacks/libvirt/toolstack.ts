@@ -53,7 +53,7 @@ export function libvirtToolstack(config: LibvirtDomainConfig, options: LibvirtOp
     inspect: (context, ask) => within(context, () => inspect(life, context, ask?.agent ?? true)),
     runState: context => within(context, async () => (await runStateOf(life, context)).runState),
     liveDisks: context => whileOn(context, [], () => liveDisks(life, context)),
-    frozen: context => within(context, () => frozen(life)),
+    frozen: context => within(context, () => frozen(life, context)),
     jobs: context => whileOn(context, [], () => jobs(life)),
     liveTags: context =>
       whileOn(context, {}, async () => tagsOf(await viewBlocks(life, context.signal))),

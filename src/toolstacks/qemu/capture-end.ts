@@ -131,6 +131,7 @@ export async function cancelCapture(
     else await cancel(life, context);
   }
   await leaveMigration(life, context.signal);
+  await life.sink.abandon?.(monitor, context.signal);
   notes.write({ capture: undefined });
   removeReport(path);
   return { was: status };

@@ -3,6 +3,7 @@ import { fileError } from '../../tools/file-errors.ts';
 import { removeIfThere } from '../../tools/files.ts';
 import { shellWord } from '../../tools/shell-word.ts';
 import type { CallContext } from '../port.ts';
+import type { MonitorPort } from './monitor-port.ts';
 
 // Saved memory goes through a shell that QEMU starts, since `exec:` is what QEMU 7.2 has that writes
 // to a file and outlives us. What the shell is to do is fixed; only quoted paths vary.
@@ -11,6 +12,8 @@ import type { CallContext } from '../port.ts';
 export interface MemorySink {
   /** What QEMU is told as the migration's target. */
   open(path: string, context: CallContext): Promise<string>;
+  /** Take back what `open` gave QEMU, and no migration has taken up. */
+  abandon?(monitor: MonitorPort, signal: AbortSignal): Promise<void>;
   /** Processes below which those of an open sink are found. */
   roots(path: string, qemu: number | null): readonly number[];
 }

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { type EffectContext, StepError } from '../../src/engine/step.ts';
+import { freezeGuest } from '../../src/steps/freeze-guest.ts';
+import type { Host } from '../../src/steps/host.ts';
+import { thawGuest } from '../../src/steps/thaw-guest.ts';
+
+const inputOf = (quiesce: 'try' | 'require') => ({
+  operation: 'create',
+  domain: 'web1',
+  name: 's1',
+  at: 0,
+  runBefore: 'running',
+  runAfter: 'running',
+  parent: null,
+  description: '',
+  quiesce,
+  unfrozenWhy: '',
+  disks: [],
+  memory: null,
+});
+
+/** A guest whose agent does not answer. */
+const silent = {
+  toolstack: {
+    runState: async () => 'running',
+    perform: async () => {
+      throw new StepError('no-agent', 'the agent does not answer');
+    },
+  },
+} as unknown as Host;
+
+const freeze = (quiesce: 'try' | 'require', again: boolean) =>
+  freezeGuest(silent)
+    .act(inputOf(quiesce), { again } as EffectContext)
+    .catch(error => error as StepError);
+
+describe('an agent that does not answer', () => {
+  test('was not told to freeze: the snapshot is taken without', async () => {
+    expect(await freeze('try', false)).toMatchObject({ output: { sent: false } });
+  });
+
+  test('or is refused for good, where a freeze is required', async () => {
+    expect(await freeze('require', false)).toMatchObject({ code: 'no-agent', retryable: false });
+  });
+
+  test.each(['try', 'require'] as const)(
+    'may have been told by whoever was cut short (%s): the guest may be frozen',
+    async quiesce => {
+      const error = await freeze(quiesce, true);
+      expect(error).toMatchObject({ code: 'freeze-in-doubt', retryable: true });
+      const failures = [{ step: 'freezeGuest', code: 'freeze-in-doubt' }];
+      const context = { again: true, results: {}, failures } as unknown as EffectContext;
+      await expect(thawGuest(silent).act(inputOf(quiesce), context)).rejects.toMatchObject({
+        code: 'no-agent',
+      });
+    },
+  );
+});
