@@ -120,6 +120,7 @@ function planSpans(question: MergeQuestion, spans: readonly Span[]): readonly Pl
       device,
       top: images.get(head)?.volume ?? { path: head, format: 'qcow2' },
       base,
+      ...from(images.get(head)),
       live: true,
       children: [],
       bytes: sum(passed.flatMap(path => images.get(path) ?? [])),
@@ -180,11 +181,13 @@ function planSpan(
   return {
     merge: downward
       ? { ...common, base: lowest.volume, bytes: downBytes }
-      : { ...common, base, bytes: roomBytes },
+      : { ...common, base, ...from(top), bytes: roomBytes },
     downward,
     note: { what: `${device}: ${top.volume.path} is merged ${way}`, why: reason },
   };
 }
+
+const from = (top: ImageView | undefined) => (top?.backing ? { from: top.backing } : {});
 
 /** What forbids writing the top down into the lowest victim, if anything. */
 function whyNotDown(

@@ -90,6 +90,8 @@ export const PlannedMerge = z.object({
   device: z.string(),
   top: Volume,
   base: Volume.nullable(),
+  /** Upward: what `top` stands on before. */
+  from: Volume.optional(),
   /** By a job of the running domain, else by a tool on the host. */
   live: z.boolean(),
   /** Images that stand on `top` and must stand on `base` after it is gone (offline, downward). */

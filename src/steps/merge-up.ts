@@ -1,4 +1,5 @@
-import type { DomainDeed } from '../toolstacks/port.ts';
+import type { Images } from '../storages/port.ts';
+import type { CallContext, DomainDeed } from '../toolstacks/port.ts';
 import { alwaysAgain, type Host, hostStep, Nothing, PREVIEW } from './host.ts';
 import { DeleteInput, jobName, type PlannedMerge } from './input.ts';
 
@@ -40,12 +41,30 @@ export const cancelMergeUp = ({ images, toolstack }: Host) =>
       for (const { top } of rebases(mergesUp)) {
         await images.perform({ do: 'dropDraft', image: top }, context);
       }
-      if (jobs.length > 0 && (await toolstack.runState(context)) !== 'off') {
+      if (jobs.length === 0) return { output: {} };
+      if ((await toolstack.runState(context)) !== 'off') {
         await toolstack.perform({ do: 'cancelMerges', jobs }, context);
+      } else {
+        for (const merge of mergesUp) if (merge.live) await standAsBefore(images, merge, context);
       }
       return { output: {} };
     },
   });
+
+/**
+ * A job that ends by itself, as libvirt has them do, has the top name its new base before all that was copied is in
+ * the file: a QEMU that dies then takes the rest along. What was not copied is where it was, so it stands on that again.
+ */
+async function standAsBefore(
+  images: Images,
+  { top, base, from }: PlannedMerge,
+  context: CallContext,
+): Promise<void> {
+  if (!from) return;
+  const { backing } = await images.view(top, context);
+  if (backing?.path !== base?.path) return;
+  await images.perform({ do: 'repoint', child: top, base: from, fromNothing: true }, context);
+}
 
 /** The block jobs of a set of merges, if it has any. */
 export function liveMerges(

@@ -91,7 +91,7 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
     case 'commit':
       return commit(deed.top, deed.base, context);
     case 'repoint':
-      return repoint(deed.child, deed.base, context);
+      return repoint(deed.child, deed.base, context, deed.fromNothing);
     case 'prepareTrash':
       if (await fileExists(deed.path)) {
         await prepareTrash(deed.path, deed.operation, clock.now(), context);

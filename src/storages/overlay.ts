@@ -156,18 +156,26 @@ export async function commit(top: Volume, base: Volume, context: CallContext): P
  * Let `child` name another base, without looking at the content: for a base that was proved to hold
  * the same. Throws StepError `missing`, `bad-image` (another size than the old base, too).
  */
-export async function repoint(child: Volume, base: Volume, context: CallContext): Promise<void> {
+export async function repoint(
+  child: Volume,
+  base: Volume,
+  context: CallContext,
+  fromNothing = false,
+): Promise<void> {
   const { backing } = await viewImage(child, context);
   const [wanted] = await viewBase(base, context);
   if (backing && sameVolume(backing, base)) return;
-  if (backing === null) throw badImage(child.path, 'stands on nothing, and is complete by itself');
-  const old = await viewImage(backing, context).catch(error => {
+  if (backing === null && !fromNothing) {
+    throw badImage(child.path, 'stands on nothing, and is complete by itself');
+  }
+  const old = await viewImage(backing ?? child, context).catch(error => {
     // The old base may be gone already; nothing else may be wrong with it.
     if (error instanceof StepError && error.code === 'missing') return undefined;
     throw error;
   });
   if (old && old.virtualBytes !== wanted?.virtualBytes) {
-    throw badImage(base.path, `has another size than ${backing.path}, whose place it shall take`);
+    const before = (backing ?? child).path;
+    throw badImage(base.path, `has another size than ${before}, whose place it shall take`);
   }
   await runLocked(moveArgv(child, base, true), [child.path], context);
   await fsyncFile(child.path, context.log);

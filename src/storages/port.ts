@@ -101,8 +101,16 @@ export type ImageDeed =
   | { readonly do: 'dropDraft'; readonly image: Volume }
   /** Write all that `top` (and what lies between) holds down into `base`. */
   | { readonly do: 'commit'; readonly top: Volume; readonly base: Volume }
-  /** Let `child` name `base` as its base, whose content has been proved to be the same. */
-  | { readonly do: 'repoint'; readonly child: Volume; readonly base: Volume }
+  /**
+   * Let `child` name `base` as its base, whose content has been proved to be the same. `fromNothing`: also where it
+   * names none.
+   */
+  | {
+      readonly do: 'repoint';
+      readonly child: Volume;
+      readonly base: Volume;
+      readonly fromNothing?: true;
+    }
   /** Everything about `trash` that can be done before the guest stands still. */
   | { readonly do: 'prepareTrash'; readonly path: string; readonly operation: string }
   /** Move a file to the trash folder beside it, under the operation's id, with a manifest. */

@@ -121,7 +121,8 @@ async function perform(life: Life, deed: ImageDeed, context: CallContext): Promi
       const child = store.image(deed.child);
       store.image(deed.base);
       if (child.backing?.path === deed.base.path) return;
-      if (!child.backing) throw badImage(`${deed.child.path} stands on nothing`);
+      if (!child.backing && !deed.fromNothing)
+        throw badImage(`${deed.child.path} stands on nothing`);
       mayWrite(life, deed.child);
       child.backing = deed.base;
       return life.moment(deed.do, context);

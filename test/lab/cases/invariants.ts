@@ -8,7 +8,7 @@ import { freeContext } from '../../../src/operations/session.ts';
 import { Manifest, TRASH } from '../../../src/storages/trash.ts';
 import { imageCheck } from '../../../src/tools/qemu-img.ts';
 import type { DomainView, RunState } from '../../../src/toolstacks/port.ts';
-import { chainOf, heldDisks, type Proof, proofKey, prove } from './contents.ts';
+import { chainOf, headCounters, heldDisks, type Proof, proofKey, prove } from './contents.ts';
 import { behindItsBack, boots, DOMAIN, tools, type World } from './harness.ts';
 
 /** What may differ from the rule, where a test has a reason. */
@@ -102,13 +102,14 @@ async function headsAreTrue({ session }: World, view: DomainView): Promise<void>
   }
 }
 
-/** I3: qemu-img finds no errors in them. A QEMU that runs writes its counts late. */
-async function headsAreSound({ session }: World): Promise<void> {
-  const disks = session.catalog.domain(DOMAIN)!.disks;
+/** I3: qemu-img finds no errors in them, and no write is missing. A QEMU that runs writes its counts late. */
+async function headsAreSound(world: World): Promise<void> {
+  const disks = world.session.catalog.domain(DOMAIN)!.disks;
   for (const { head } of disks.filter(one => one.head.format === 'qcow2')) {
     const found = await imageCheck(head.path, 'qcow2', { shared: false, ...tools });
     expect(found, `I3: ${head.path} is damaged`).toMatchObject({ corruptions: 0 });
   }
+  await headCounters(world);
 }
 
 /** I5: every file has an owner, and every record its files. */
