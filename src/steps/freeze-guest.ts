@@ -26,7 +26,6 @@ export const freezeGuest = ({ toolstack }: Host) =>
       } catch (error) {
         // Only a freeze that was never sent may be passed over; any other must be thawed.
         if (!(error instanceof StepError) || error.code !== 'no-agent') throw error;
-        if (context.again) throw inDoubt(error);
         if (quiesce === 'require') throw notSent(error);
         return skip(error.message);
       }
@@ -36,10 +35,6 @@ export const freezeGuest = ({ toolstack }: Host) =>
     },
   });
 
-/** Whoever tried before may have sent it, and an agent that has frozen its guest may be slow to answer. */
-const inDoubt = (cause: StepError): StepError =>
-  new StepError('freeze-in-doubt', `${cause.message}; the guest may be frozen`, { cause });
-
-/** Not to be tried again: what comes behind a try is in doubt. */
+/** Nothing was sent, and nothing will be. */
 const notSent = (cause: StepError): StepError =>
   new StepError('no-agent', cause.message, { cause, retryable: false });

@@ -4,6 +4,7 @@ import type { Json } from '../../engine/json.ts';
 import { StepError } from '../../engine/step.ts';
 import { fileSystemCount, freezeStatus, guestInfo } from '../../tools/guest-agent.ts';
 import type { CallContext, DomainView } from '../port.ts';
+import { forgetFreeze, noteFreeze, unlessTold } from '../qemu/freeze-note.ts';
 import type { LibvirtLife } from './life.ts';
 
 const AGENT_SECONDS = '5';
@@ -12,13 +13,20 @@ const answer = z.lazy(() => z.object({ return: z.unknown() }));
 
 /** Freeze all file systems of the guest; an earlier life's freeze is ended first, for only a fresh one counts. */
 export async function freeze(life: LibvirtLife, context: CallContext): Promise<Json> {
-  if (await frozen(life, context)) await thaw(life, context);
-  return { filesystems: counted(await agent(() => life.libvirt.verb('domfsfreeze'), context)) };
+  try {
+    if (await frozen(life, context)) await thaw(life, context);
+    noteFreeze(life);
+    return { filesystems: counted(await agent(() => life.libvirt.verb('domfsfreeze'), context)) };
+  } catch (error) {
+    throw unlessTold(life, error);
+  }
 }
 
 /** Thaw them. None are thawed where none are frozen. */
 export async function thaw(life: LibvirtLife, context: CallContext): Promise<Json> {
-  return { filesystems: counted(await agent(() => life.libvirt.verb('domfsthaw'), context)) };
+  const filesystems = counted(await agent(() => life.libvirt.verb('domfsthaw'), context));
+  forgetFreeze(life);
+  return { filesystems };
 }
 
 /** Whether the guest's file systems are frozen, by its own word. */

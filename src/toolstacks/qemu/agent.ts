@@ -3,6 +3,7 @@ import { StepError } from '../../engine/step.ts';
 import { connectAgent, type GuestAgent } from '../../tools/guest-agent.ts';
 import { ToolError } from '../../tools/tool-error.ts';
 import type { CallContext } from '../port.ts';
+import { forgetFreeze, noteFreeze, unlessTold } from './freeze-note.ts';
 import type { QemuLife } from './life.ts';
 
 /** An agent that lives answers at once; one that is not there never does. */
@@ -10,20 +11,25 @@ const SYNC_MS = 3_000;
 /** Flushing a guest's file systems takes as long as its disks do. */
 const COMMAND_MS = 60_000;
 
-/** Freeze all file systems of the guest. Throws `no-agent` where nothing was sent. */
+/** Freeze all file systems of the guest. Throws `no-agent` where nothing was sent, by no earlier life either. */
 export async function freeze(life: QemuLife, context: CallContext): Promise<Json> {
-  return withAgent(life, context, async agent => {
-    // An earlier life froze and did not learn how many: only a fresh freeze says.
-    if ((await agent.fsfreezeStatus()) === 'frozen') await agent.thaw();
-    return { filesystems: await agent.freeze(undefined, limitsOf(context)) };
-  });
+  try {
+    return await withAgent(life, context, async agent => {
+      // An earlier life froze and did not learn how many: only a fresh freeze says.
+      if ((await agent.fsfreezeStatus()) === 'frozen') await agent.thaw();
+      noteFreeze(life);
+      return { filesystems: await agent.freeze(undefined, limitsOf(context)) };
+    });
+  } catch (error) {
+    throw unlessTold(life, error);
+  }
 }
 
 /** Thaw them. None are thawed where none are frozen. */
 export async function thaw(life: QemuLife, context: CallContext): Promise<Json> {
-  return withAgent(life, context, async agent => ({
-    filesystems: await agent.thaw(limitsOf(context)),
-  }));
+  const filesystems = await withAgent(life, context, agent => agent.thaw(limitsOf(context)));
+  forgetFreeze(life);
+  return { filesystems };
 }
 
 /** Whether the guest's file systems are frozen, by its own word. */

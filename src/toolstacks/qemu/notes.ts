@@ -23,6 +23,8 @@ const notesSchema = z.lazy(() =>
       .optional(),
     /** What a domain is started from again that its toolstack forgets when it ends. */
     description: z.string().optional(),
+    /** The QEMU process whose guest was told to freeze, and has not thawed since. */
+    frozen: process.optional(),
     /** The QEMU process in which no background capture may be tried again, and why. */
     burnt: z.object({ process, why: z.string() }).optional(),
   }),
