@@ -138,7 +138,8 @@ async function cleanUp(): Promise<void> {
     say(`\n${failed ? 'Failed' : 'Done'} in ${seconds} s. The guest is yours:`);
     say(`   export DOMSNAP_HOME=${home}`);
     say('   npm run --silent domsnap -- list lab');
-    say(`   npm run --silent domsnap -- lab down ${files.folder}   # when you have had enough`);
+    say('   # and when you have had enough:');
+    say(`   npm run --silent domsnap -- domain stop lab && rm -r ${folder}`);
     return;
   }
   await endGuest(files);
