@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CATALOGUE } from '../../machines/index.ts';
 import { ToolError } from '../../src/tools/tool-error.ts';
-import { Virsh } from '../../src/tools/virsh.ts';
 import { compareAnswers, type VirshAnswer } from '../lab/cases/virsh-answers.ts';
 import { LONG } from '../long.ts';
 import { TestLibvirtd } from './daemon.ts';
@@ -14,9 +13,7 @@ import { type VirshCase, virshCases } from './virsh-cases.ts';
 let folder: string;
 let daemon: TestLibvirtd;
 /** One that stays: some three hundred calls are made. */
-let shell: Virsh;
-const virsh = async (...words: string[]): Promise<string> =>
-  (await shell.call(words, { deadlineMs: 60_000 })).trim();
+const virsh = (...words: string[]): Promise<string> => daemon.ask(...words);
 
 if (!LONG)
   test.skip('what virsh does alone: in the long form, DOMSNAP_LONG=1 (a minute)', () => {});
@@ -25,11 +22,9 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'domsnap-alone-'));
   if (!LONG) return;
   daemon = await TestLibvirtd.start(join(folder, 'libvirt'));
-  shell = new Virsh({ connect: daemon.uri, log: () => {} });
 }, 60_000);
 
 afterAll(async () => {
-  shell?.close();
   await daemon?.close();
   rmSync(folder, { recursive: true });
 });

@@ -3,21 +3,9 @@ import { type EffectContext, StepError } from '../../src/engine/step.ts';
 import { freezeGuest } from '../../src/steps/freeze-guest.ts';
 import type { Host } from '../../src/steps/host.ts';
 import { thawGuest } from '../../src/steps/thaw-guest.ts';
+import { createInput } from './create-input.ts';
 
-const inputOf = (quiesce: 'try' | 'require') => ({
-  operation: 'create',
-  domain: 'web1',
-  name: 's1',
-  at: 0,
-  runBefore: 'running',
-  runAfter: 'running',
-  parent: null,
-  description: '',
-  quiesce,
-  unfrozenWhy: '',
-  disks: [],
-  memory: null,
-});
+const inputOf = (quiesce: 'try' | 'require') => createInput({ quiesce, disks: [] });
 
 /** A guest whose agent does not answer; to a freeze as is told. */
 const silent = (code: string) =>

@@ -3,22 +3,13 @@ import type { EffectContext } from '../../src/engine/step.ts';
 import type { Host } from '../../src/steps/host.ts';
 import { snapshotDisks } from '../../src/steps/snapshot-disks.ts';
 import type { ManagedVolume } from '../../src/storages/port.ts';
+import { createInput } from './create-input.ts';
 
 const head = { path: '/dev/vg0/root', format: 'raw' };
-const input = {
-  operation: 'create',
-  domain: 'web1',
-  name: 's1',
-  at: 0,
-  runBefore: 'running',
-  runAfter: 'running',
-  parent: null,
-  description: '',
+const input = createInput({
   quiesce: 'no',
-  unfrozenWhy: '',
   disks: [{ device: 'vda', mode: 'internal', head, tag: 'root.s1.op', roomBytes: 1 }],
-  memory: null,
-};
+});
 
 /** What the step finds after a crash, where its volume is there under its name. */
 async function found(manager: Partial<ManagedVolume>): Promise<string> {

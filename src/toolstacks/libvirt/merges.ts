@@ -8,6 +8,7 @@ import { blockJobOf } from '../qemu/jobs.ts';
 import { queryStatus, viewBlocks, viewForChange } from '../qemu/life.ts';
 import * as qemu from '../qemu/merge.ts';
 import { closeStale, same } from '../qemu/overlays.ts';
+import { sameProcess } from '../qemu/process.ts';
 import { type Job, queryJobs } from '../qemu/query-jobs.ts';
 import { until } from '../qemu/until.ts';
 import type { LibvirtLife } from './life.ts';
@@ -298,9 +299,7 @@ const isReady = ({ status }: Job): boolean => status === 'ready';
 
 function ownMerges({ notes, monitor }: LibvirtLife) {
   const process = monitor.process();
-  return (notes.read().merges ?? []).filter(
-    one => one.process?.pid === process?.pid && one.process?.startTicks === process?.startTicks,
-  );
+  return (notes.read().merges ?? []).filter(one => sameProcess(one.process, process));
 }
 
 function remember(life: LibvirtLife, { job, device }: Merge): void {

@@ -5,6 +5,7 @@ import { StepError } from '../../engine/step.ts';
 import type { CallContext, Capture, DomainDeed } from '../port.ts';
 import * as commands from './commands.ts';
 import { type Life, queryStatus, takeImagesBack } from './life.ts';
+import { sameProcess } from './process.ts';
 import type { Query } from './query.ts';
 import { type Migration, queryMigrate, UNDER_WAY } from './run-state.ts';
 import { emptyReport, readReport, reportPath } from './sink.ts';
@@ -49,10 +50,7 @@ async function setModes(life: Life, capture: Capture, signal: AbortSignal): Prom
 /** After a background capture went wrong, the same QEMU process must not try another. */
 export function burntBecause({ notes, monitor }: Life): string | null {
   const { burnt } = notes.read();
-  const process = monitor.process();
-  const here =
-    burnt?.process.pid === process?.pid && burnt?.process.startTicks === process?.startTicks;
-  return burnt && here ? burnt.why : null;
+  return burnt && sameProcess(burnt.process, monitor.process()) ? burnt.why : null;
 }
 
 function refuseBurnt(life: Life): void {

@@ -1,5 +1,6 @@
 import { StepError } from '../../engine/step.ts';
 import type { Life } from './life.ts';
+import { sameProcess } from './process.ts';
 
 // An agent that does not answer may have been told to freeze by an earlier life: it is noted before it is told.
 
@@ -17,10 +18,7 @@ export function forgetFreeze({ notes }: Life): void {
 export function unlessTold({ notes, monitor }: Life, error: unknown): unknown {
   if (!(error instanceof StepError) || error.code !== 'no-agent') return error;
   const { frozen } = notes.read();
-  const process = monitor.process();
-  if (!frozen || frozen.pid !== process?.pid || frozen.startTicks !== process.startTicks) {
-    return error;
-  }
+  if (!frozen || !sameProcess(frozen, monitor.process())) return error;
   return new StepError('freeze-in-doubt', `${error.message}; the guest may be frozen`, {
     cause: error,
   });

@@ -39,3 +39,9 @@ export function processOfPidFile(pidFile: string): QemuProcess | null {
 }
 
 export const alive = ({ pid, startTicks }: QemuProcess): boolean => processAlive(pid, startTicks);
+
+/** Whether they are one and the same; where there is none, none is. */
+export const sameProcess = (
+  one: QemuProcess | null | undefined,
+  other: QemuProcess | null | undefined,
+): boolean => one?.pid === other?.pid && one?.startTicks === other?.startTicks;
