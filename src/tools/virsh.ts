@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { type CallSink, startCall } from './call-log.ts';
 import { armDeadline, type Limits } from './deadline.ts';
@@ -12,11 +13,23 @@ export type VirshOptions = {
   /** A connection URI; libvirt's own choice where there is none (virsh(1), URI). */
   readonly connect: string | undefined;
   readonly log: CallSink;
+  /**
+   * Given the reading end of a pipe whose writing end its process has as file descriptor `PIPE_FD`, for
+   * `--pass-fds`. Such a virsh is followed by no other: nobody would read from that one's pipe.
+   */
+  readonly piped?: (end: PipeEnd) => void;
 };
+
+/** The reading end of a pipe. Nothing may be read from it here. */
+export type PipeEnd = Socket;
+
+/** The number under which a virsh has the writing end of a pipe. */
+export const PIPE_FD = 5;
 
 /** More than the description of any domain, or the block nodes of a thousand images. */
 const MAX_ANSWER_CHARS = 32 * 1024 * 1024;
 const PROMPT = 'virsh # ';
+const TO_PIPE_FD = ['ignore', 'ignore', 'pipe'] as const;
 
 /**
  * A virsh that stays: a call takes under a millisecond of its own where a process takes thirty. It reads
@@ -31,6 +44,8 @@ const PROMPT = 'virsh # ';
  */
 export class Virsh {
   readonly #connect: string | undefined;
+  readonly #piped: VirshOptions['piped'];
+  #wasPiped = false;
   #log: CallSink;
   #child: ChildProcess | undefined;
   #said = '';
@@ -39,9 +54,10 @@ export class Virsh {
   /** Calls are made one after the other: virsh has one line of input. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ connect, log }: VirshOptions) {
+  constructor({ connect, log, piped }: VirshOptions) {
     this.#connect = connect;
     this.#log = log;
+    this.#piped = piped;
   }
 
   /** Which log the calls from here on go to. */
@@ -142,10 +158,14 @@ export class Virsh {
 
   async #running(): Promise<ChildProcess> {
     if (this.#child) return this.#child;
+    if (this.#wasPiped) {
+      throw new ToolError('exec', 'closed', 'the virsh that holds the pipe has ended', {});
+    }
+    this.#wasPiped = this.#piped !== undefined;
     // Not quiet: how many file systems were frozen is among what it would not say then.
     const [program, ...args] = this.argv([]);
     const child = spawn(program, args, {
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe', ...(this.#piped ? TO_PIPE_FD : [])],
       // Ctrl-C is for us: what a call has begun, it ends.
       detached: true,
       // An echo that is wrapped would have more than one line.
@@ -156,12 +176,15 @@ export class Virsh {
       child.once('error', cause => reject(notStarted(cause)));
     });
     this.#child = child;
+    const pipe = child.stdio[PIPE_FD as 4] as Socket | undefined;
+    pipe?.unref();
+    if (pipe) this.#piped?.(pipe);
     const over = () => {
       if (this.#child === child) this.#child = undefined;
       this.#heard();
     };
-    const hear = (stream: Readable, add: (text: string) => void) =>
-      stream.setEncoding('utf8').on('data', (text: string) => {
+    const hear = (stream: Readable | null, add: (text: string) => void) =>
+      stream?.setEncoding('utf8').on('data', (text: string) => {
         if (this.#child !== child) return;
         add(text);
         this.#heard();

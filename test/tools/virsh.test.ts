@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ToolCall } from '../../src/tools/call-log.ts';
-import { Virsh } from '../../src/tools/virsh.ts';
+import { type PipeEnd, Virsh } from '../../src/tools/virsh.ts';
 
 // Libvirt's own test driver: a whole libvirt in the memory of one virsh, with one domain.
 const TEST = 'test:///default';
@@ -85,5 +85,17 @@ describe('a virsh that stays', () => {
       message: expect.stringContaining('failed to connect'),
     });
     nobody.close();
+  });
+
+  test('one that holds a pipe is followed by no other, whose pipe nobody would read', async () => {
+    const ends: PipeEnd[] = [];
+    const holder = new Virsh({ connect: TEST, log: () => {}, piped: end => ends.push(end) });
+    await holder.call(['domstate', 'test'], {});
+    const late = holder.call(['event', '--all', '--loop'], { deadlineMs: 100 });
+    await expect(late).rejects.toMatchObject({ code: 'timeout' });
+    await expect(holder.call(['list'], {})).rejects.toMatchObject({ code: 'closed' });
+    expect(ends).toHaveLength(1);
+    for (const end of ends) end.destroy();
+    holder.close();
   });
 });

@@ -20,7 +20,7 @@ export async function snapshotDisks(
   { external, internal }: Of<'snapshotDisks'>,
   { signal }: CallContext,
 ): Promise<Json> {
-  const view = await viewForChange(life, signal);
+  const view = life.settled && life.seen ? life.seen : await viewForChange(life, signal);
   const untagged = internal.filter(one => !headOf(view, one.device).tags.includes(one.tag));
   const waiting = external.filter(
     one => !same(headOf(view, one.device).volume.path, one.volume.path),

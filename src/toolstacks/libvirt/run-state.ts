@@ -8,7 +8,8 @@ import type { LibvirtLife } from './life.ts';
 /** Stop the processors, and see that they stand: whoever asks libvirt is told so too. */
 export async function pause(life: LibvirtLife, context: CallContext): Promise<Json> {
   await unlessRefused(() => life.libvirt.verb('suspend'));
-  return await pauseByMonitor(life, context);
+  const [{ status }] = await life.monitor.ask([queryStatus], context.signal);
+  return status === 'paused' ? { status } : await pauseByMonitor(life, context);
 }
 
 /** Let the guest run, and see that it does: QEMU's word counts, not what libvirt remembers. */

@@ -5,7 +5,7 @@ import type { CallContext, DomainDeed, Toolstack } from '../port.ts';
 import { beginCapture, prepareCapture } from '../qemu/capture.ts';
 import { cancelCapture, finishCapture } from '../qemu/capture-end.ts';
 import { asStep } from '../qemu/errors.ts';
-import { viewBlocks } from '../qemu/life.ts';
+import { viewBlocks, viewForChange } from '../qemu/life.ts';
 import { detachVolumes, dropTags, quiesce, tagsOf } from '../qemu/overlays.ts';
 import { orOff } from '../qemu/run-state.ts';
 import { freeze, frozen, thaw } from './agent.ts';
@@ -64,7 +64,10 @@ export function libvirtToolstack(config: LibvirtDomainConfig, options: LibvirtOp
       return within(context, () => perform(life, deed, context));
     },
     preview: deed => preview(life, deed),
-    close: async () => life.monitor.close(),
+    async close() {
+      life.sink.close?.();
+      life.monitor.close();
+    },
   };
 }
 
@@ -80,9 +83,10 @@ async function learnAliases(life: LibvirtLife): Promise<void> {
 
 function perform(life: LibvirtLife, deed: DomainDeed, context: CallContext): Promise<Json> {
   switch (deed.do) {
-    // Libvirt opens overlays itself, when it takes the snapshot.
+    // Libvirt opens overlays itself, when it takes the snapshot. What they will stand on is looked at now,
+    // and not while the guest stands still.
     case 'attachOverlays':
-      return Promise.resolve({ attached: 0 });
+      return viewForChange(life, context.signal).then(() => ({ attached: 0 }));
     // What it has opened and not used, because it died in between, stays open in QEMU.
     case 'detachVolumes':
       return detachVolumes(life, deed, context);

@@ -23,12 +23,14 @@ export const queryModes: Query<{ capability: string; state: boolean }[]> = {
 export async function prepareCapture(
   life: Life,
   { capture }: Of<'prepareCapture'>,
-  { signal }: CallContext,
+  context: CallContext,
 ): Promise<Json> {
+  const { signal } = context;
   const [{ status }, modes] = await life.monitor.ask([queryStatus, queryModes], signal);
   // QEMU saves nothing twice from this state.
   if (status === 'postmigrate') await takeImagesBack(life, signal);
   if (!areSet(modes, capture)) await setModes(life, capture, signal);
+  await life.sink.prepare?.(context);
   life.prepared = capture;
   return { prepared: capture };
 }

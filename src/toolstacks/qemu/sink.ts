@@ -10,10 +10,14 @@ import type { MonitorPort } from './monitor-port.ts';
 
 /** How the memory that QEMU saves gets to its file, and outlives us on its way. */
 export interface MemorySink {
+  /** Make ready whatever `open` needs and a guest should not wait for. */
+  prepare?(context: CallContext): Promise<void>;
   /** What QEMU is told as the migration's target. */
   open(path: string, context: CallContext): Promise<string>;
   /** Take back what `open` gave QEMU, and no migration has taken up. */
   abandon?(monitor: MonitorPort, signal: AbortSignal): Promise<void>;
+  /** Let go of what `prepare` has made. */
+  close?(): void;
   /** Processes below which those of an open sink are found. */
   roots(path: string, qemu: number | null): readonly number[];
 }
