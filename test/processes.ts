@@ -11,3 +11,12 @@ export const watchdogsOf = (home: string): number[] =>
 /** The recoveries that watchdogs of a home folder have begun. */
 export const rescuesOf = (home: string): number[] =>
   pidsWhose(([, , word, where]) => word === 'rescue' && where === home);
+
+/** Kill a process, or with a minus sign a group; false where it has ended by itself. */
+export function killed(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
+}

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { recover } from '../../src/operations/recover.ts';
 import type { Session } from '../../src/operations/session.ts';
 import { launch, type Running } from '../lab/cases/command.ts';
-import { rescuesOf, watchdogsOf } from '../processes.ts';
+import { killed, rescuesOf, watchdogsOf } from '../processes.ts';
 import type { Chance } from '../seeded-random.ts';
 
 /** How long a command, and a watchdog, may take in the worst case. */
@@ -88,14 +88,6 @@ async function recoverAndKill(world: Home, chance: Chance): Promise<number> {
   const struck = again.running() && killed(again.pid);
   await again.exited;
   return struck ? 1 : 0;
-}
-
-function killed(pid: number): boolean {
-  try {
-    return process.kill(pid, 'SIGKILL');
-  } catch {
-    return false;
-  }
 }
 
 /** What the last operation wants from a person, if it does. */

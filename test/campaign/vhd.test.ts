@@ -14,7 +14,7 @@ import {
   type VhdWorld,
   vhdDomain,
 } from '../lab/cases/vhd-world.ts';
-import { watchdogsOf } from '../processes.ts';
+import { killed, watchdogsOf } from '../processes.ts';
 import { Chance } from '../seeded-random.ts';
 import { libvhdiMissing } from '../tools/vhd/libvhdi.ts';
 import { expectSense } from './judge.ts';
@@ -68,7 +68,7 @@ describe.skipIf(missing !== '')(`kills of operations on VHDs, seed ${SEED}`, () 
       await sleep(chance.next() * 1.1 * (durations.get(operation) ?? USUAL_MS));
       const struck = command.running();
       if (struck && victim === 'watchdog and engine')
-        for (const watchdog of watchdogsOf(session.home)) process.kill(watchdog, 'SIGKILL');
+        for (const watchdog of watchdogsOf(session.home)) killed(watchdog);
       if (struck) process.kill(victim === 'engine' ? command.pid : -command.pid, 'SIGKILL');
       const { atMs } = await command.exited;
       if (!struck) {

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Running } from '../lab/cases/command.ts';
 import { DOMAIN, guestPid, type World } from '../lab/cases/harness.ts';
-import { pidsWhose, watchdogsOf } from '../processes.ts';
+import { killed, pidsWhose, watchdogsOf } from '../processes.ts';
 import type { CampaignWorld } from './campaign-world.ts';
 
 /** Who is killed, with SIGKILL. */
@@ -61,15 +61,7 @@ function virshOf({ libvirtd }: CampaignWorld): number | null {
   );
 }
 
-function kill(pid: number | null): boolean {
-  if (pid === null || pid === 0) return false;
-  try {
-    process.kill(pid, 'SIGKILL');
-    return true;
-  } catch {
-    return false;
-  }
-}
+const kill = (pid: number | null): boolean => pid !== null && pid !== 0 && killed(pid);
 
 /** A qemu-img or qemu-io at work on this world's images. */
 export function toolOf({ root, session }: World): number | null {

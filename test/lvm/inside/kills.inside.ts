@@ -5,7 +5,7 @@ import { startDomain, stopDomain, viewDomain } from '../../../src/operations/dom
 import { volumesOf } from '../../../src/tools/lvm-report.ts';
 import { begun, isOpen, newest, recovered } from '../../campaign/recovered.ts';
 import { launch } from '../../lab/cases/command.ts';
-import { watchdogsOf } from '../../processes.ts';
+import { killed, watchdogsOf } from '../../processes.ts';
 import { Chance } from '../../seeded-random.ts';
 import {
   chosenKinds,
@@ -66,7 +66,7 @@ describe.each(chosenKinds().map(kind => [kind.name, kind] as const))('%s', (_, k
       await sleep(chance.next() * 1.1 * (durations.get(errand) ?? USUAL_MS));
       const struck = command.running();
       if (victim === 'watchdog and engine') {
-        for (const watchdog of watchdogsOf(world.session.home)) process.kill(watchdog, 'SIGKILL');
+        for (const watchdog of watchdogsOf(world.session.home)) killed(watchdog);
       }
       if (struck) process.kill(victim === 'engine' ? command.pid : -command.pid, 'SIGKILL');
       else durations.set(errand, Date.now() - begunMs);
