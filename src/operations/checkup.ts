@@ -65,6 +65,7 @@ const SILENT: DomainView = {
   strangeDisks: [],
   configured: [],
   pulls: 'any',
+  sealed: [],
   jobs: [],
   deviceDigest: '',
   nextDeviceDigest: '',

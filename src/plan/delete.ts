@@ -148,6 +148,7 @@ function mergesOf(
     doomed,
     liveChain: live.map(({ path }) => path),
     pulls: facts.view.pulls,
+    sealed: new Set(facts.view.sealed),
     freeBytes: path => facts.free.get(dirname(path)) ?? 0,
     back,
   });

@@ -20,6 +20,8 @@ export interface MergeQuestion {
   readonly liveChain: readonly string[];
   /** Into which images of the running chain data can be pulled; default: any. */
   readonly pulls?: 'any' | 'head';
+  /** Images that the running domain's QEMU may not write to. */
+  readonly sealed?: ReadonlySet<string>;
   readonly freeBytes: (path: string) => number;
   /** Rather downward: the disk's head is to lie where the victim lies. */
   readonly back?: boolean;
@@ -195,7 +197,7 @@ function whyNotDown(
   span: Span,
   spans: readonly Span[],
 ): string | undefined {
-  const { pinned, liveChain } = question;
+  const { pinned, liveChain, sealed } = question;
   const { top, between } = span;
   const lowest = between.at(-1) as ImageView;
   const shared = spans.some(
@@ -205,6 +207,9 @@ function whyNotDown(
   if (pinned.has(top.volume.path)) return `${top.volume.path} holds internal snapshots that stay`;
   if (top.virtualBytes !== lowest.virtualBytes) return 'the disk has grown since';
   const live = liveChain.includes(top.volume.path);
+  if (live && sealed?.has(lowest.volume.path)) {
+    return `this host lets the running domain only read ${lowest.volume.path}`;
+  }
   const above = spans.filter(({ base }) => base?.path === top.volume.path);
   const stray = [
     ...childrenOf(question, top.volume.path),

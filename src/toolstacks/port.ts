@@ -52,6 +52,8 @@ export interface DomainView {
   readonly configured: readonly DomainDisk[];
   /** Into which images of its running chains the toolstack can pull data up. */
   readonly pulls: 'any' | 'head';
+  /** Images of its running chains that this host does not let its QEMU write to, whatever that is told. */
+  readonly sealed: readonly string[];
   /** Disks that the guest may write to and that the domain was not described with: no snapshot has them. */
   readonly strangeDisks: readonly string[];
   readonly jobs: readonly BlockJob[];

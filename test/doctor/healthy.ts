@@ -65,6 +65,7 @@ const VIEW: DomainView = {
   strangeDisks: [],
   configured: [],
   pulls: 'any',
+  sealed: [],
   jobs: [],
   deviceDigest: 'd',
   nextDeviceDigest: 'd',

@@ -126,6 +126,7 @@ describe('G. devices, firmware, saved memory', () => {
         strangeDisks: [],
         configured: [],
         pulls: 'any',
+        sealed: [],
         ...{ nextDeviceDigest: 'd', memoryBytes: 1, version: '7.2.0' },
         captures: { background: works, precopy: works, paused: works },
         agent: { answers: false, why: 'none' },

@@ -8,6 +8,8 @@ export interface HostParts {
   /** Raw images, in the guest vda, vdb and so on. */
   readonly disks: readonly string[];
   readonly memoryMb: number;
+  /** Have the kernel confine programs by AppArmor's profiles, of which none is loaded yet. */
+  readonly appArmor?: boolean | undefined;
 }
 
 /**
@@ -19,9 +21,11 @@ export interface HostParts {
  * a third faster than `max`; q35 and pc do not differ.
  */
 export function hostArguments(parts: HostParts): string[] {
-  const { kernel, initramfs, share, console, disks, memoryMb } = parts;
-  const commandLine =
-    'console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off tsc=unstable nokaslr cryptomgr.notests apparmor=0 audit=0';
+  const { kernel, initramfs, share, console, disks, memoryMb, appArmor = false } = parts;
+  const commandLine = [
+    'console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off tsc=unstable nokaslr cryptomgr.notests audit=0',
+    appArmor ? 'security=apparmor' : 'apparmor=0',
+  ].join(' ');
   return [
     ['setpriv', '--pdeathsig', 'KILL', 'qemu-system-x86_64'],
     ['-accel', 'tcg,thread=multi,tb-size=512', '-machine', 'q35', '-cpu', 'Nehalem'],

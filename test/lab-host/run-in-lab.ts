@@ -15,6 +15,8 @@ export interface LabRun extends Command {
   /** The host's disks, all empty: vda, vdb and so on. They take room as they are written to. */
   readonly diskBytes: readonly number[];
   readonly memoryMb: number;
+  /** Whether its kernel has AppArmor. */
+  readonly appArmor?: boolean;
   readonly timeoutMs: number;
   /** Hears what the command prints, stdout and stderr together, while it runs. */
   readonly onOutput: (bytes: Buffer) => void;
@@ -59,8 +61,8 @@ export async function runInLab(options: LabRun): Promise<LabResult> {
     }
     const console = join(work, 'console');
     const kernel = join(kit.folder, 'vmlinux');
-    const { memoryMb } = options;
-    const argv = hostArguments({ kernel, initramfs, share, console, disks, memoryMb });
+    const { memoryMb, appArmor } = options;
+    const argv = hostArguments({ kernel, initramfs, share, console, disks, memoryMb, appArmor });
     const stopFollowing = followFile(join(share, 'output'), options.onOutput);
     const end = await untilPoweredOff(argv, options).finally(stopFollowing);
     const left = (name: string) =>

@@ -43,7 +43,11 @@ export class TestLibvirtd {
   }
 
   /** Start one below a folder. */
-  static async start(folder: string, user: QemuUser = 'root'): Promise<TestLibvirtd> {
+  static async start(
+    folder: string,
+    user: QemuUser = 'root',
+    security: 'none' | 'apparmor' = 'none',
+  ): Promise<TestLibvirtd> {
     if (process.getuid?.() !== 0)
       throw new Error('the tests of libvirt start a libvirtd: run them as root');
     mkdirSync(folder, { recursive: true });
@@ -56,7 +60,7 @@ export class TestLibvirtd {
     );
     writeFileSync(
       join(ownPath(folder, '/etc/libvirt'), 'qemu.conf'),
-      `stdio_handler = "file"\nsecurity_driver = "none"\nuser = "${user}"\ngroup = "${user}"\n`,
+      `stdio_handler = "file"\nsecurity_driver = "${security}"\nuser = "${user}"\ngroup = "${user}"\n`,
     );
     const mine = new TestLibvirtd(folder);
     await mine.ensure();

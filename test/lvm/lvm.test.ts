@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { labCacheFolder } from '../../src/lab/kit.ts';
 import { compareProved, provedIn } from '../lab/cases/table.ts';
 import { guestEnvironment } from '../lab-host/environment.ts';
+import { declareTests } from '../lab-host/suite/declare-tests.ts';
 import { runSuite, suiteName } from '../lab-host/suite/run-suite.ts';
 import { LONG } from '../long.ts';
 
@@ -41,11 +42,6 @@ console.log(
 /** What tests tell beside that they pass: figures, and what became of whom. */
 console.log((said.match(/^(pause|kill) .*$/gm) ?? []).join('\n'));
 
-test('the lab host runs its tests to their end', () => {
-  expect(trouble).toBeUndefined();
-  expect(files).not.toEqual([]);
-});
-
 // In a short run only the domain of all kinds of disks goes through the cases.
 describe.each(COLUMNS_OF_LVM)('the column %s of the table of cases', column => {
   const passed = results
@@ -60,11 +56,4 @@ describe.each(COLUMNS_OF_LVM)('the column %s of the table of cases', column => {
   } else test.skip('is for the long form: DOMSNAP_LONG=1', () => {});
 });
 
-describe.each(files.map(suiteName))('%s', name => {
-  const here = results.filter(({ file }) => file === name);
-  test('has tests', () => expect(here).not.toEqual([]));
-  for (const { path, status, durationMs, error } of here)
-    test.skipIf(status === 'skipped')(`${path.join(' > ')} (${durationMs} ms)`, () => {
-      if (error) throw Object.assign(new Error(error.message), error);
-    });
-});
+declareTests(files, { results, trouble });

@@ -25,10 +25,19 @@ const question = fc
       freeMiB: fc.constantFrom(0, 8, 10_000),
       branchy: fc.boolean(),
       pulls: fc.constantFrom('any' as const, 'head' as const),
+      areSealed: fc.boolean(),
     }),
   )
   .map(
-    ({ nodes, head, live, freeMiB, branchy, pulls }): MergeQuestion & { readonly head: string } => {
+    ({
+      nodes,
+      head,
+      live,
+      freeMiB,
+      branchy,
+      pulls,
+      areSealed,
+    }): MergeQuestion & { readonly head: string } => {
       const path = (n: number) => `/images/${n}`;
       const below = (n: number) =>
         n === 0 ? null : path(branchy ? (nodes[n]?.below ?? 0) % n : n - 1);
@@ -58,6 +67,7 @@ const question = fc
         pinned: new Set([...named('pinned')].filter(one => !removed.has(one))),
         liveChain: live ? chain : [],
         pulls,
+        sealed: new Set(areSealed ? chain.slice(1) : []),
         freeBytes: () => freeMiB * MIB,
         head: path(head),
       };
@@ -148,6 +158,18 @@ describe('merges of any tree of images', () => {
         }
       }),
       { numRuns: 1_000 },
+    );
+  });
+
+  test('write down into no image that the running domain may only read', () => {
+    fc.assert(
+      fc.property(question, asked => {
+        const written = planMerges(asked).down.flatMap(({ live, base }) =>
+          live && base ? base.path : [],
+        );
+        expect(written.filter(path => asked.sealed?.has(path))).toEqual([]);
+      }),
+      { numRuns: 2_000 },
     );
   });
 

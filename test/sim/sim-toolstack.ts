@@ -78,6 +78,7 @@ function view(life: Life): DomainView {
     strangeDisks: [],
     configured: [...world.configured].map(([device, head]) => ({ device, head })),
     pulls: 'any',
+    sealed: [],
     jobs: jobsOf(world.process),
     deviceDigest: world.deviceDigest,
     nextDeviceDigest: world.deviceDigest,

@@ -26,6 +26,8 @@ export interface Description {
   readonly disks: readonly DescribedDisk[];
   readonly others: readonly OtherDisk[];
   readonly hasAgent: boolean;
+  /** AppArmor confines its QEMU; so only the description of a running domain can say. */
+  readonly hasProfile: boolean;
   readonly memoryBytes: number;
 }
 
@@ -37,6 +39,7 @@ export function readDescription(xml: string, pools: Pools = NO_POOLS): Descripti
     uuid: text(domain, 'uuid'),
     ...readDisks(domain, pools),
     hasAgent: channelsOf(domain).includes('org.qemu.guest_agent.0'),
+    hasProfile: children(domain, 'seclabel').some(isProfile),
     memoryBytes: memoryOf(domain),
   };
 }
@@ -135,6 +138,9 @@ function memoryOf(domain: Element): number {
   const unit = units[memory?.getAttribute('unit') ?? 'KiB'] ?? 2 ** 10;
   return Number(memory?.textContent?.trim() ?? 0) * unit;
 }
+
+const isProfile = (label: Element): boolean =>
+  label.getAttribute('model') === 'apparmor' && text(label, 'label') !== '';
 
 const channelsOf = (domain: Element): string[] =>
   devicesOf(domain, 'channel').flatMap(

@@ -4,6 +4,7 @@ import { noCaptures, probeCaptures } from '../qemu/captures.ts';
 import { memoryBytes } from '../qemu/memory-size.ts';
 import { runStateOf as runStateByMonitor } from '../qemu/run-state.ts';
 import { agentView } from './agent.ts';
+import { sealedImages } from './confinement.ts';
 import { isPersistent } from './description-file.ts';
 import { machineOf } from './domain-config.ts';
 import type { Description } from './domain-xml.ts';
@@ -30,6 +31,7 @@ export async function inspect(
       strangeDisks: [],
       configured: await configured(life),
       pulls: 'head',
+      sealed: [],
       jobs: [],
       ...digests,
       memoryBytes: 0,
@@ -39,13 +41,15 @@ export async function inspect(
     };
   }
   const now = await libvirt.describe('now');
+  const disks = await liveDisks(life, context);
   return {
     runState,
     rawState,
-    disks: await liveDisks(life, context),
+    disks,
     strangeDisks: strangersOf(now, life.devices),
     configured: await configured(life),
     pulls: 'head',
+    sealed: await sealedImages(now, disks),
     jobs: await jobs(life),
     ...digests,
     memoryBytes: await memoryBytes(life, context.signal),

@@ -56,6 +56,7 @@ describe('a description of a domain', () => {
       ],
       others: [{ device: 'vdc', why: 'it is of the type network, and has no path on this host' }],
       hasAgent: true,
+      hasProfile: false,
       memoryBytes: 512 * 2 ** 20,
     });
   });
