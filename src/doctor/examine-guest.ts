@@ -65,10 +65,12 @@ function unsettled({ facts: { domain, view } }: Checkup): Finding[] {
       what: `${domain.name} is in the state ${view.rawState}`,
       meaning: ioError
         ? 'QEMU stopped the guest because a disk could not be written, mostly for want of space.'
-        : 'Something else is going on in its process, such as a migration; nothing can be begun.',
+        : view.wayOut
+          ? 'Nothing can be begun, and this does not end by itself.'
+          : 'Something else is going on in its process, such as a migration; nothing can be begun.',
       hint: ioError
         ? 'make room on the file systems of its disks, then let it go on: `cont` in its monitor'
-        : 'wait until it runs, is paused or off',
+        : (view.wayOut ?? 'wait until it runs, is paused or off'),
     }),
   ];
 }

@@ -128,7 +128,7 @@ export function commonRefusals(facts: Survey): Refusal[] {
     say(
       'unsettled',
       `${domain.name} is in the state ${view.rawState}`,
-      'wait until it runs, is paused or off',
+      view.wayOut ?? 'wait until it runs, is paused or off',
     );
   }
   for (const { device, head } of domain.disks) {

@@ -46,6 +46,8 @@ export interface DomainView {
   readonly runState: RunState;
   /** The toolstack's own word for the state, for people. */
   readonly rawState: string;
+  /** What gets it out of a state that does not end by itself, for people. */
+  readonly wayOut?: string | undefined;
   /** Empty while the domain is off: then the images' headers are the truth. */
   readonly disks: readonly LiveDisk[];
   /** What the next start writes to, where the toolstack keeps that itself; else only the catalog knows. */

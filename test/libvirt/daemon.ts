@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Daemon, spawnDaemon } from '../../src/tools/daemon.ts';
@@ -123,6 +123,24 @@ export class TestLibvirtd {
     // Whoever asks for it hears of it.
     this.#coming.catch(() => {});
     return true;
+  }
+
+  /** What it would read of a running domain if it were started now. */
+  statusFile(domain: string): string {
+    return join(ownPath(this.#folder, '/run/libvirt'), 'qemu', `${domain}.xml`);
+  }
+
+  /** Whether it has come back to a domain that it had begun to start, and waits for its QEMU for good. */
+  waitsForNobody(domain: string): boolean {
+    const path = this.statusFile(domain);
+    return existsSync(path) && / pid='0'/.test(readFileSync(path, 'utf8'));
+  }
+
+  /** What a person does then. */
+  async free(domain: string): Promise<void> {
+    this.kill();
+    rmSync(this.statusFile(domain));
+    await this.ensure();
   }
 
   /** End it. Domains are the caller's to end before. */

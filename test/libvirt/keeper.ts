@@ -76,6 +76,7 @@ function openedTo(xml: string, root: string, folder: string): string {
 async function agrees(daemon: TestLibvirtd, world: World): Promise<void> {
   const disks = world.session.catalog.domain(DOMAIN)?.disks ?? [];
   const heads = disks.map(({ head }) => head.path);
+  if (daemon.waitsForNobody(DOMAIN)) await daemon.free(DOMAIN);
   for (const which of [[], ['--inactive']]) {
     const described = readDescription(await daemon.ask('dumpxml', DOMAIN, ...which)).disks;
     expect(

@@ -1,4 +1,5 @@
 import type { DomainDisk } from '../../catalog/model.ts';
+import { sleep } from '../../engine/clock.ts';
 import type { CallContext, DomainView, RunState } from '../port.ts';
 import { noCaptures, probeCaptures } from '../qemu/captures.ts';
 import { memoryBytes } from '../qemu/memory-size.ts';
@@ -19,7 +20,7 @@ export async function inspect(
   context: CallContext,
   askAgent: boolean,
 ): Promise<DomainView> {
-  const { runState, rawState } = await runStateOf(life, context);
+  const { runState, rawState, wayOut } = await runStateOf(life, context);
   const { monitor, libvirt } = life;
   const digest = machineOf(libvirt.config);
   const digests = { deviceDigest: digest, nextDeviceDigest: digest };
@@ -27,6 +28,7 @@ export async function inspect(
     return {
       runState,
       rawState,
+      wayOut,
       disks: [],
       strangeDisks: [],
       configured: await configured(life),
@@ -63,20 +65,51 @@ export async function inspect(
 export async function runStateOf(
   life: LibvirtLife,
   context: CallContext,
-): Promise<{ runState: RunState; rawState: string }> {
+): Promise<Pick<DomainView, 'runState' | 'rawState' | 'wayOut'>> {
+  const { libvirt, monitor } = life;
+  const waiting = monitor.process() === null ? await waitsForNobody(life, context) : null;
+  if (waiting !== null) {
+    const rawState = `off, while libvirt takes it for ${waiting}: its daemon was ended while it started it`;
+    const wayOut = `stop libvirt's daemon, remove /run/libvirt/qemu/${life.name}.xml, and start the daemon again`;
+    return { runState: 'other', rawState, wayOut };
+  }
   const live = await runStateByMonitor(life, context);
   if (live.runState !== 'off') return live;
-  const { libvirt } = life;
   const left = qemuOf(libvirt.config.uuid);
   if (left) {
     const rawState = `off by libvirt's word, while its QEMU, process ${left.pid}, runs`;
-    return { runState: 'other', rawState };
+    const wayOut = `'kill ${left.pid}' ends it, where nobody needs what it holds; libvirt starts it anew then`;
+    return { runState: 'other', rawState, wayOut };
   }
   const known = await libvirt.state();
   if (known !== null && /^Managed save: +yes$/m.test(await libvirt.ask('dominfo'))) {
     return { runState: 'other', rawState: 'off, with its memory saved by virsh managedsave' };
   }
   return { runState: 'off', rawState: 'off' };
+}
+
+const NOTICED_MS = 3_000;
+const AGAIN_MS = 100;
+
+/** virsh(1), domstate --reason: it is to be started, and has no process yet. */
+const STARTING = 'paused (starting up)';
+
+/**
+ * A libvirtd that is killed between writing down that it starts a domain and starting it comes back waiting
+ * for that QEMU for good, the domain's lock in its hand: each call that needs it takes 30 s to fail, and
+ * neither `destroy` nor another restart ends it (measured on 9.0). What it takes the domain for then; null
+ * where all is well, as it is soon where it really starts one.
+ */
+async function waitsForNobody(
+  { libvirt, clock, monitor }: LibvirtLife,
+  { signal }: CallContext,
+): Promise<string | null> {
+  for (let waitedMs = 0; ; waitedMs += AGAIN_MS) {
+    const known = await libvirt.state('--reason');
+    if (known !== STARTING || monitor.process() !== null) return null;
+    if (waitedMs >= NOTICED_MS || signal.aborted) return known;
+    await sleep(clock, AGAIN_MS, signal);
+  }
 }
 
 /** What the next start writes to; nothing where libvirt keeps no description of the domain for it. */

@@ -90,9 +90,9 @@ export class Libvirt {
   }
 
   /** How libvirt says that the domain stands; null where it does not know it (any more). */
-  async state(): Promise<string | null> {
+  async state(...options: readonly '--reason'[]): Promise<string | null> {
     try {
-      return (await this.ask('domstate')).trim();
+      return (await this.ask('domstate', ...options)).trim();
     } catch (error) {
       if (error instanceof StepError && error.code === 'no-domain') return null;
       throw error;

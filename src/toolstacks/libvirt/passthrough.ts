@@ -30,6 +30,8 @@ export class PassthroughMonitor extends MonitorPort {
   readonly #libvirt: Libvirt;
   #process: QemuProcess | null = null;
   #version = '';
+  /** Why libvirt answers nothing that is about the domain's QEMU, of which there is none. */
+  #stuck: StepError | undefined;
 
   constructor(libvirt: Libvirt) {
     super();
@@ -91,12 +93,13 @@ export class PassthroughMonitor extends MonitorPort {
   }
 
   async #send({ command, args }: QmpCommand): Promise<QmpAnswer> {
+    if (this.#stuck && this.process() === null) throw this.#stuck;
     const line = JSON.stringify({ execute: command, ...(args ? { arguments: args } : {}) });
     const words = ['qemu-monitor-command', '--cmd', line] as const;
     const said = QUESTION.test(command)
       ? this.#libvirt.ask(...words)
       : this.#libvirt.verb(...words);
-    const text = await said.catch(asOff);
+    const text = await said.catch(error => this.#asOff(error));
     const answer = answerSchema.safeParse(parsed(text));
     if (!answer.success) {
       const message = `the answer to ${command} is not what QEMU documents`;
@@ -107,6 +110,16 @@ export class PassthroughMonitor extends MonitorPort {
     const detail = { command, class: errorClass, desc };
     return { ok: false, error: new ToolError('qmp', 'failed', `${command}: ${desc}`, detail) };
   }
+
+  /** A transient domain that ends is forgotten; and of one that libvirt waits for in vain it answers nothing. */
+  #asOff(error: unknown): never {
+    if (!(error instanceof StepError)) throw error;
+    const isStuck = /cannot acquire state change lock/.test(error.message);
+    const off = new StepError('off', error.message, { cause: error });
+    if (isStuck && this.process() === null) this.#stuck = off;
+    if (this.#stuck || error.code === 'no-domain') throw off;
+    throw error;
+  }
 }
 
 /** The QEMU process that libvirt has started for a domain (its `-uuid`), whatever libvirt thinks of it. */
@@ -116,12 +129,6 @@ export function qemuOf(uuid: string): QemuProcess | null {
     if (argv?.[argv.indexOf('-uuid') + 1] === uuid && argv.includes('-uuid')) return processOf(pid);
   }
   return null;
-}
-
-/** A transient domain that ends is forgotten. */
-function asOff(error: unknown): never {
-  if (!(error instanceof StepError) || error.code !== 'no-domain') throw error;
-  throw new StepError('off', error.message, { cause: error });
 }
 
 function parsed(text: string): unknown {
