@@ -1,5 +1,5 @@
 import type { Snapshot } from '../catalog/model.ts';
-import { FILLING_PERCENT } from '../plan/fullness.ts';
+import { FILLING_PERCENT } from '../storages/fullness.ts';
 import { age, bytes, columns } from './format.ts';
 import type { Style } from './output.ts';
 import type { Sizes } from './sizes.ts';

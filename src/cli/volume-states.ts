@@ -1,6 +1,6 @@
 import { isManaged, type Snapshot } from '../catalog/model.ts';
 import { freeContext, type Session } from '../operations/session.ts';
-import { percentUsed } from '../plan/fullness.ts';
+import { percentUsed } from '../storages/fullness.ts';
 import type { VolumeSnapshot } from '../storages/port.ts';
 
 /** What a volume manager says of the volumes that a snapshot lies in. */

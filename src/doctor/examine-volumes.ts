@@ -1,7 +1,7 @@
 import type { DomainDisk } from '../catalog/model.ts';
-import { FILLING_PERCENT, FULL_PERCENT, percentUsed } from '../plan/fullness.ts';
 import { typed } from '../plan/typed.ts';
 import { managerOf } from '../plan/volumes.ts';
+import { FILLING_PERCENT, FULL_PERCENT, percentUsed } from '../storages/fullness.ts';
 import type { ManagedVolume, VolumeSnapshot } from '../storages/port.ts';
 import type { Checkup } from './checkup.ts';
 import { explained, type Finding } from './finding.ts';

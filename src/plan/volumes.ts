@@ -1,7 +1,7 @@
 import type { DomainDisk, Volume } from '../catalog/model.ts';
+import { FULL_PERCENT } from '../storages/fullness.ts';
 import type { ImageView, ManagedVolume } from '../storages/port.ts';
 import { mebibytes } from './draft.ts';
-import { FULL_PERCENT } from './fullness.ts';
 import { fileSafe } from './names.ts';
 import type { Refusal } from './refusal.ts';
 import type { Survey } from './survey.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { alwaysAgain, type Host, hostStep, Nothing } from './host.ts';
 import { CreateInput } from './input.ts';
+import { whileRoomLasts } from './watch-volumes.ts';
 
 const Captured = z.object({ bytes: z.number(), sha256: z.string() });
 
@@ -10,14 +11,17 @@ export const startCapture = (host: Host) => beginning(host);
 /** Stream the memory out while the guest runs; ends with the guest standing still. */
 export const convergeMemory = (host: Host) => beginning(host);
 
-function beginning({ toolstack }: Host) {
+function beginning(host: Host) {
+  const { toolstack } = host;
   const deed = (input: CreateInput) => ({ do: 'beginCapture' as const, ...target(input) });
   return hostStep({
     input: CreateInput,
     output: Nothing,
     probe: alwaysAgain,
     async act(input, context) {
-      await toolstack.perform(deed(input), context);
+      await whileRoomLasts(host, input.disks, context, watched =>
+        toolstack.perform(deed(input), watched),
+      );
       return { output: {} };
     },
     preview: input => toolstack.preview(deed(input)),
@@ -25,14 +29,18 @@ function beginning({ toolstack }: Host) {
 }
 
 /** Wait until the memory is saved, on disk, and its digest known. */
-export const finishCapture = ({ toolstack }: Host) => {
+export const finishCapture = (host: Host) => {
+  const { toolstack } = host;
   const deed = (input: CreateInput) => ({ do: 'finishCapture' as const, ...target(input) });
   return hostStep({
     input: CreateInput,
     output: Captured,
     probe: alwaysAgain,
     async act(input, context) {
-      return { output: Captured.parse(await toolstack.perform(deed(input), context)) };
+      const captured = await whileRoomLasts(host, input.disks, context, watched =>
+        toolstack.perform(deed(input), watched),
+      );
+      return { output: Captured.parse(captured) };
     },
     preview: input => toolstack.preview(deed(input)),
   });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Catalog, CatalogChange } from '../catalog/model.ts';
+import type { Clock } from '../engine/clock.ts';
 import {
   type Acted,
   defineStep,
@@ -15,6 +16,7 @@ export interface Host {
   readonly toolstack: Toolstack;
   readonly images: Images;
   readonly catalog: Catalog;
+  readonly clock: Clock;
 }
 
 /** A step that can also say which commands it would give, without giving them. */

@@ -145,9 +145,10 @@ export class Virsh {
         child.stdin?.write(`${command}\n${nonce}\n`);
       });
       const text = await answer;
-      const [complaint = ''] = this.#complained.split(unknownCommand(nonce));
-      const errors = complaint.replaceAll(NEWS, '');
-      if (/^error: /m.test(errors)) throw failed(words, errors, errors.length < complaint.length);
+      const complaints = this.#complained.replaceAll(NEWS, '');
+      const hasNews = complaints.length < this.#complained.length;
+      const [errors = ''] = complaints.split(unknownCommand(nonce));
+      if (/^error: /m.test(errors)) throw failed(words, errors, hasNews);
       end('ok', text);
       return text;
     } catch (error) {
@@ -238,8 +239,11 @@ function quoted(word: string): string {
 
 const what = (words: readonly string[]): string => `virsh ${words[0] ?? ''}`;
 
-/** What virsh says of its connection whenever it changes: that is no answer to a call. */
-const NEWS = /^error: (Disconnected from .*|Reconnected to the hypervisor)\n/gm;
+/**
+ * What virsh says of its connection whenever it changes, also in the middle of a line that it writes: that is no
+ * answer to a call.
+ */
+const NEWS = /error: (Disconnected from .*|Reconnected to the hypervisor)\n/g;
 /** The daemon was not there to be given the call. */
 const UNREACHABLE = /^error: failed to (re)?connect to the hypervisor/im;
 /** It was gone by the time it was asked which domain is meant, before anything is done to it. */

@@ -1,5 +1,6 @@
 import type { Saga } from '../../machines/saga.ts';
 import type { Catalog } from '../../src/catalog/model.ts';
+import type { Clock } from '../../src/engine/clock.ts';
 import type { Ending, Engine } from '../../src/engine/run.ts';
 import * as theEngine from '../../src/engine/run.ts';
 import type { Steps } from '../../src/engine/step.ts';
@@ -18,6 +19,7 @@ export type MakeSteps = (host: {
   readonly toolstack: Toolstack;
   readonly images: Images;
   readonly catalog: Catalog;
+  readonly clock: Clock;
 }) => Steps;
 
 /** One operation, and the misfortunes that meet it: at their n-th moment, counted from its start. */
@@ -83,7 +85,12 @@ async function live(spec: Drive, abortAt: number | undefined): Promise<Ending | 
   const { steps, journal: watched } = witness(
     life.journal(journal),
     operation,
-    spec.steps({ toolstack: simToolstack(life), images: simImages(life), catalog }),
+    spec.steps({
+      toolstack: simToolstack(life),
+      images: simImages(life),
+      catalog,
+      clock: life.clock,
+    }),
     what => world.breaches.push(what),
   );
   const abort = new AbortController();

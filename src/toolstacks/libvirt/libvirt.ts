@@ -120,7 +120,9 @@ export function refusedBy(error: ToolError): StepError {
   if (/Domain not found|no domain with matching/i.test(message)) {
     return make('no-domain', false);
   }
-  if (/domain is not running/i.test(message)) return make('off', true);
+  if (/domain is not running|unable to (read from|write to) monitor/i.test(message)) {
+    return make('off', true);
+  }
   if (/no space left/i.test(message)) return make('no-space', true);
   // Another's job has the domain's lock, or libvirt is about to start or end it.
   const busy = /cannot acquire state change lock|is being (started|stopped)|in use|already active/i;

@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { planRequest } from '../../../src/operations/run-request.ts';
+import { startDomain, viewDomain } from '../../../src/operations/domains.ts';
+import { planRequest, runRequest } from '../../../src/operations/run-request.ts';
+import { pidsWhose } from '../../processes.ts';
 import { domsnap, sh } from './commands.ts';
 import {
   DOMAIN,
@@ -11,6 +14,12 @@ import {
 } from './volumes.ts';
 
 const MIB = 2 ** 20;
+
+/** Those that write a memory file. */
+const writers = () =>
+  pidsWhose(
+    ([program, ...words]) => program === 'tee' && words.some(one => one.endsWith('.memory')),
+  );
 
 describe('a snapshot with less room than its volume', () => {
   let world: VolumeWorld;
@@ -53,5 +62,28 @@ describe('a snapshot with less room than its volume', () => {
     await done(world, { operation: 'delete', name: 'small' });
     expect(await sh('lvs --noheadings -o lv_name vg0')).toMatch(/^data\s+pool\s+root$/);
     await done(world, { operation: 'create', name: 'next', memory: 'none' });
+  });
+
+  test('that runs full while the memory is being saved is no success: all is taken back', async () => {
+    await done(world, { operation: 'delete', name: 'next' });
+    await startDomain(world.session, DOMAIN, {});
+    const late = runRequest(world.session, {
+      operation: 'create',
+      domain: DOMAIN,
+      name: 'late',
+      room: { bytes: 4 * MIB },
+    });
+    // Whoever writes the memory out stands still, and the guest's disk is written to meanwhile.
+    for (let tries = 0; writers().length === 0; tries += 1) {
+      expect(tries).toBeLessThan(2_000);
+      await sleep(20);
+    }
+    for (const pid of writers()) process.kill(pid, 'SIGSTOP');
+    await fill(6);
+    const { outcome, failures } = await late;
+    expect(outcome).toBe('rolledBack');
+    expect(JSON.stringify(failures)).toMatch(/vg0\/root\.late\.\w+ is lost: it ran full/);
+    expect(await sh('lvs --noheadings -o lv_name vg0')).toMatch(/^data\s+pool\s+root$/);
+    expect((await viewDomain(world.session, DOMAIN)).view.runState).toBe('running');
   });
 });
