@@ -3,6 +3,7 @@ import type { Outcome, Saga } from '../../machines/saga.ts';
 import type { Fact } from '../../src/engine/fact.ts';
 import { type Drive, drive, recover } from '../sim/drive.ts';
 import { SCENARIOS } from '../sim/scenarios.ts';
+import { VOLUMES } from '../sim/scenarios-of-volumes.ts';
 import { prepare, type Scenario } from '../sim/stage.ts';
 import type { Fault } from '../sim/world.ts';
 import { decisionsOf, type Golden } from './journal-of-run.ts';
@@ -11,8 +12,23 @@ import { repairRuns } from './repair-runs.ts';
 /** Runs of a case in the simulated host, for its golden journal: each comes out the same every time. */
 export async function goldenRuns(saga: Saga): Promise<Golden> {
   if (REPAIRS.has(saga.id)) return repairRuns(saga);
-  const scenario = SCENARIOS.find(({ name }) => name.split(',')[0] === saga.id);
+  const scenario = SCENARIOS.find(isOf(saga));
   if (!scenario) throw new Error(`no scenario of ${saga.id}`);
+  return runsOf(saga, scenario);
+}
+
+/** The same on logical volumes, where more of the work is the steps' own; of cases that differ there. */
+export async function goldenRunsOnVolumes(saga: Saga): Promise<Golden | null> {
+  const scenario = VOLUMES.find(isOf(saga));
+  return scenario ? await runsOf(saga, scenario) : null;
+}
+
+const isOf =
+  ({ id }: Saga) =>
+  ({ name }: Scenario) =>
+    name.split(',')[0] === id;
+
+async function runsOf(saga: Saga, scenario: Scenario): Promise<Golden> {
   const { facts: committed, moments } = await run(scenario, {});
   const middle = Math.ceil(moments / 2);
   const dies = await run(scenario, { faults: [{ kind: 'engine-dies', at: middle }] });
