@@ -14,13 +14,14 @@ import {
 import type { Argv } from '../tools/run.ts';
 import type { CallContext, Command } from '../toolstacks/port.ts';
 import { createFile } from './create-file.ts';
-import { draftOf, dropDraft } from './draft.ts';
+import { draftOf } from './draft.ts';
 import { toolAtWork, toolsDone } from './locked-tool.ts';
 import {
   commit,
   copyArgv,
   createArgv,
   createOverlay,
+  giveUpCopy,
   mergeArgv,
   moveArgv,
   rebase,
@@ -87,7 +88,7 @@ async function perform(deed: ImageDeed, context: CallContext, clock: Clock): Pro
     case 'rebase':
       return rebase(deed.top, deed.base, context);
     case 'dropDraft':
-      return dropDraft(deed.image.path);
+      return giveUpCopy(deed.image.path, context);
     case 'commit':
       return commit(deed.top, deed.base, context);
     case 'repoint':
@@ -123,7 +124,7 @@ function writtenBy(deed: ImageDeed): string[] {
     case 'prepareTrash':
     case 'purge':
       return [];
-    // A tool that is still at work on the draft writes to nothing from then on.
+    // A tool that is still at work on the draft is ended by it.
     case 'dropDraft':
       return [];
     case 'createFile':

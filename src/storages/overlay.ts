@@ -10,12 +10,13 @@ import {
   fsyncFolder,
   replaceDurably,
 } from '../tools/files.ts';
+import { argvOf, pids, processStartTicks, terminate } from '../tools/process.ts';
 import { dataBytes } from '../tools/qemu-img.ts';
 import { commitArgv, createOverlayArgv, rebaseArgv } from '../tools/qemu-img-argv.ts';
 import { type Argv, run } from '../tools/run.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 import { draftOf, dropDraft } from './draft.ts';
-import { runLocked } from './locked-tool.ts';
+import { runLocked, toolsDone } from './locked-tool.ts';
 import { badImage } from './step-error.ts';
 import { knownFormat, viewBase, viewChain, viewImage } from './view.ts';
 
@@ -130,6 +131,21 @@ export async function rebase(
     await dropDraft(top.path);
     throw error;
   }
+}
+
+/**
+ * Take back what an earlier life's `rebase` has not put in place. Its tool may have outlived it, and would go on
+ * for as long as it takes to copy the image: it is ended, and with it goes its lock.
+ */
+export async function giveUpCopy(path: string, context: CallContext): Promise<void> {
+  const draft = draftOf(path);
+  for (const pid of pids().filter(one => argvOf(one)?.includes(draft))) {
+    const startTicks = processStartTicks(pid);
+    if (startTicks === null) continue;
+    await terminate(pid, startTicks, { graceMs: 2_000, log: context.log });
+  }
+  await dropDraft(path);
+  await toolsDone([path], context);
 }
 
 /** The command that copies an image as it is, holes and all; where the file system can, no data moves. */
