@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDomain, viewDomain } from '../../../src/operations/domains.ts';
 import { planRequest, runRequest } from '../../../src/operations/run-request.ts';
-import { pidsWhose } from '../../processes.ts';
 import { domsnap, sh } from './commands.ts';
+import { stopWriters } from './stop-writers.ts';
 import {
   DOMAIN,
   done,
@@ -14,12 +13,6 @@ import {
 } from './volumes.ts';
 
 const MIB = 2 ** 20;
-
-/** Those that write a memory file. */
-const writers = () =>
-  pidsWhose(
-    ([program, ...words]) => program === 'tee' && words.some(one => one.endsWith('.memory')),
-  );
 
 describe('a snapshot with less room than its volume', () => {
   let world: VolumeWorld;
@@ -73,15 +66,11 @@ describe('a snapshot with less room than its volume', () => {
       name: 'late',
       room: { bytes: 4 * MIB },
     });
-    // Whoever writes the memory out stands still, and the guest's disk is written to meanwhile.
-    for (let tries = 0; writers().length === 0; tries += 1) {
-      expect(tries).toBeLessThan(2_000);
-      await sleep(20);
-    }
-    for (const pid of writers()) process.kill(pid, 'SIGSTOP');
+    // Meanwhile the guest's disk is written to.
+    await stopWriters();
     await fill(6);
     const { outcome, failures } = await late;
-    expect(outcome).toBe('rolledBack');
+    expect(outcome, JSON.stringify(failures)).toBe('rolledBack');
     expect(JSON.stringify(failures)).toMatch(/vg0\/root\.late\.\w+ is lost: it ran full/);
     expect(await sh('lvs --noheadings -o lv_name vg0')).toMatch(/^data\s+pool\s+root$/);
     expect((await viewDomain(world.session, DOMAIN)).view.runState).toBe('running');
