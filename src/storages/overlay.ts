@@ -135,7 +135,8 @@ export async function rebase(
 
 /**
  * Take back what an earlier life's `rebase` has not put in place. Its tool may have outlived it, and would go on
- * for as long as it takes to copy the image: it is ended, and with it goes its lock.
+ * for as long as it takes to copy the image: it is ended, and with it goes its lock. Any other tool that is at
+ * work on the image only reads it, or is not for us to wait for.
  */
 export async function giveUpCopy(path: string, context: CallContext): Promise<void> {
   const draft = draftOf(path);
@@ -145,7 +146,16 @@ export async function giveUpCopy(path: string, context: CallContext): Promise<vo
     await terminate(pid, startTicks, { graceMs: 2_000, log: context.log });
   }
   await dropDraft(path);
-  await toolsDone([path], context);
+  const { signal } = context;
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(LOCK_GOES_MS)]);
+  await toolsDone([path], { signal: soon }).catch(unlessBusy);
+}
+
+/** The file of a lock is taken for one that is about to be locked for half a second. */
+const LOCK_GOES_MS = 1_000;
+
+function unlessBusy(error: unknown): void {
+  if (!(error instanceof StepError) || error.code !== 'busy') throw error;
 }
 
 /** The command that copies an image as it is, holes and all; where the file system can, no data moves. */
