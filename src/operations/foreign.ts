@@ -35,7 +35,7 @@ export async function foreignChanges(
   const lost = known.filter(one => isLost(one, recorded, now));
   const made = recorded
     .filter(({ name, disks }) => !known.some(one => one.name === name) && !isWrittenTo(disks, now))
-    .map(one => snapshotOf(one, domain, recorded));
+    .map(one => snapshotOf(one, domain, recorded, known));
   const left = known.filter(one => !lost.includes(one));
   return [
     ...lost.map(({ name }) => ({ catalog: 'dropSnapshot' as const, domain: domain.name, name })),
@@ -155,6 +155,7 @@ function snapshotOf(
   { name, parent, createdAt, description, disks, memory, deviceDigest, runState }: RecordedSnapshot,
   domain: Domain,
   recorded: readonly RecordedSnapshot[],
+  inCatalog: readonly Snapshot[],
 ): Snapshot {
   const [first] = disks;
   const known = parent !== null && recorded.some(one => one.name === parent);
@@ -163,7 +164,7 @@ function snapshotOf(
     domain: domain.name,
     name,
     parent: known ? parent : null,
-    createdAt,
+    createdAt: madeAt({ parent, createdAt }, recorded, inCatalog),
     kind: 'snapshot',
     state: 'usable',
     description,
@@ -182,6 +183,19 @@ function snapshotOf(
         }
       : null,
   };
+}
+
+/** When a snapshot was made: libvirt tells whole seconds, and it is younger than its parent all the same. */
+function madeAt(
+  { parent, createdAt }: Pick<RecordedSnapshot, 'parent' | 'createdAt'>,
+  recorded: readonly RecordedSnapshot[],
+  inCatalog: readonly Snapshot[],
+): number {
+  const above = recorded.find(({ name }) => name === parent);
+  const parentAt =
+    inCatalog.find(({ name }) => name === parent)?.createdAt ??
+    (above ? madeAt(above, recorded, inCatalog) : createdAt);
+  return Math.max(createdAt, parentAt + (parent === null ? 0 : 1));
 }
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
