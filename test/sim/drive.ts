@@ -1,11 +1,8 @@
 import type { Saga } from '../../machines/saga.ts';
-import type { Catalog } from '../../src/catalog/model.ts';
-import type { Clock } from '../../src/engine/clock.ts';
 import type { Ending, Engine } from '../../src/engine/run.ts';
 import * as theEngine from '../../src/engine/run.ts';
 import type { Steps } from '../../src/engine/step.ts';
-import type { Images } from '../../src/storages/port.ts';
-import type { Toolstack } from '../../src/toolstacks/port.ts';
+import type { Host } from '../../src/steps/host.ts';
 import { type Flow, solo } from './flow.ts';
 import { Life, SimulatedCrash } from './life.ts';
 import { type SimHost, WHO } from './sim-host.ts';
@@ -15,12 +12,7 @@ import { witness } from './witness.ts';
 import type { Fault } from './world.ts';
 
 /** Makes the steps that a life of the engine carries out. */
-export type MakeSteps = (host: {
-  readonly toolstack: Toolstack;
-  readonly images: Images;
-  readonly catalog: Catalog;
-  readonly clock: Clock;
-}) => Steps;
+export type MakeSteps = (host: Host) => Steps;
 
 /** One operation, and the misfortunes that meet it: at their n-th moment, counted from its start. */
 export interface Drive {

@@ -114,6 +114,7 @@ async function passOn(
   }
 }
 
+/** The head of the memory file, in a file of its own: the sink reads it before all else. */
 async function writeHead(libvirt: Libvirt, home: string): Promise<string> {
   const state = await libvirt.state();
   if (state === null) throw new StepError('off', `${libvirt.config.name} is not running`);

@@ -114,11 +114,12 @@ export class PassthroughMonitor extends MonitorPort {
   /** A transient domain that ends is forgotten; and of one that libvirt waits for in vain it answers nothing. */
   #asOff(error: unknown): never {
     if (!(error instanceof StepError)) throw error;
-    const isStuck = /cannot acquire state change lock/.test(error.message);
+    const isStuck =
+      /cannot acquire state change lock/.test(error.message) && this.process() === null;
+    if (!isStuck && error.code !== 'no-domain') throw error;
     const off = new StepError('off', error.message, { cause: error });
-    if (isStuck && this.process() === null) this.#stuck = off;
-    if (this.#stuck || error.code === 'no-domain') throw off;
-    throw error;
+    if (isStuck) this.#stuck = off;
+    throw off;
   }
 }
 
