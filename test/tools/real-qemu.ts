@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { type Daemon, spawnDaemon } from '../../src/tools/daemon.ts';
 import { terminate } from '../../src/tools/process.ts';
+import { socketOwner } from '../../src/tools/socket-owner.ts';
 import { tempFolder } from './temp-folder.ts';
 
 const quiet = () => {};
@@ -20,6 +20,7 @@ export async function startQemu(): Promise<{ path: string; daemon: Daemon }> {
   onTestFinished(() =>
     terminate(daemon.pid, daemon.startTicks ?? 0, { graceMs: 2000, log: quiet }),
   );
-  while (!existsSync(path)) await sleep(10);
+  // Between bind and listen the path is there already, and refuses.
+  while (socketOwner(path) === null) await sleep(10);
   return { path, daemon };
 }
