@@ -8,6 +8,7 @@ import { type Refusal, refuse } from './refusal.ts';
 import type { DeleteRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { typed } from './typed.ts';
+import { heldSnapshots } from './volumes.ts';
 import { chainOf } from './walk-images.ts';
 
 /** Plan a delete. Pure; throws RefusedError where there is nothing to plan with. */
@@ -95,6 +96,7 @@ function assemble(
       ...commonRefusals(facts),
       ...elsewhere(input, facts),
       ...lockedTags(input, facts),
+      ...heldSnapshots(facts, input.tags),
       ...readThrough(input, facts),
       ...space.refusals,
     ],

@@ -1,11 +1,18 @@
 import { dirname, join } from 'node:path';
-import { type Catalog, type Domain, memoryFile, type Snapshot } from '../catalog/model.ts';
+import {
+  type Catalog,
+  type Domain,
+  memoryFile,
+  type Snapshot,
+  type Volume,
+} from '../catalog/model.ts';
 import type { Images, ImageView } from '../storages/port.ts';
 import type { DomainView, Toolstack } from '../toolstacks/port.ts';
 import { type OtherUse, otherUses } from './other-use.ts';
 import type { Refusal } from './refusal.ts';
 import { typed } from './typed.ts';
 import { misplacedVhds } from './vhd.ts';
+import { managerOf } from './volumes.ts';
 import { chainOf, type ImageSources, walk } from './walk-images.ts';
 
 /** Everything that a plan is made of: the world as it was asked, once. Plans are pure from here on. */
@@ -57,13 +64,16 @@ export async function survey(
   const { toolstack, images: store, catalog, context } = sources;
   const snapshots = catalog.snapshots(domain.name);
   const view = await toolstack.inspect(context, ask);
-  const images = new Map<string, ImageView>();
-  const unreadable = new Map<string, string>();
   const roots = [
     ...domain.disks.map(({ head }) => head),
     ...snapshots.flatMap(({ disks }) => disks.map(({ image }) => image)),
   ];
-  for (const root of roots) await walk(sources, root, images, unreadable);
+  const off = view.runState === 'off';
+  let { moment, images, unreadable } = await imagesBelow(sources, roots);
+  if (looksHeld(images, off)) {
+    await store.settle(context);
+    ({ moment, images, unreadable } = await imagesBelow(sources, roots));
+  }
   const paths = new Set([...images.keys(), ...roots.map(({ path }) => path)]);
   const memoryFolder = join(sources.home, 'memory');
   const free = await freeSpace(store, new Set([...paths].map(path => dirname(path))));
@@ -79,9 +89,32 @@ export async function survey(
     free: free.set(memoryFolder, await store.freeBytes(sources.home)),
     memoryFolder,
     memoryFiles: await memoryFiles(sources, snapshots),
-    holders: view.runState === 'off' ? await holders(store, domain) : new Map(),
-    usedElsewhere: await otherUses(sources, domain, paths, ask.everywhere ?? false),
+    holders: off ? await holders(store, domain) : new Map(),
+    usedElsewhere: await otherUses(
+      { ...sources, images: moment },
+      domain,
+      paths,
+      ask.everywhere ?? false,
+    ),
   };
+}
+
+/** All images that these stand on, as of one moment, and by what others can be read as of the same. */
+async function imagesBelow(sources: Sources, roots: readonly Volume[]) {
+  const moment = sources.images.atOneMoment();
+  const images = new Map<string, ImageView>();
+  const unreadable = new Map<string, string>();
+  for (const root of roots) {
+    await walk({ images: moment, context: sources.context }, root, images, unreadable);
+  }
+  return { moment, images, unreadable };
+}
+
+/** Whether somebody has volumes open that should be nobody's: it may be the host, having a look at them. */
+function looksHeld(images: ReadonlyMap<string, ImageView>, off: boolean): boolean {
+  return [...images.values()].some(
+    ({ manager }) => manager && ((off && manager.open) || manager.snapshots.some(one => one.open)),
+  );
 }
 
 async function freeSpace(
@@ -164,6 +197,12 @@ export function commonRefusals(facts: Survey): Refusal[] {
         'in-use',
         `${device}: ${head.path} is open in process ${pids.join(', ')}, while ${domain.name} is off`,
         'end that process; two writers destroy an image',
+      );
+    } else if (view.runState === 'off' && managerOf(facts, head)?.open) {
+      say(
+        'in-use',
+        `${device}: ${head.path} is open, while ${domain.name} is off: it is mounted, or something stands on it`,
+        `'lsblk ${head.path}' shows where; umount it, or take down what stands on it`,
       );
     }
     for (const base of chainOf(facts, head).slice(1)) {

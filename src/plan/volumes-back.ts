@@ -2,7 +2,7 @@ import type { RevertDisk } from '../steps/input.ts';
 import { mebibytes } from './draft.ts';
 import type { Refusal } from './refusal.ts';
 import type { Survey } from './survey.ts';
-import { managerOf, volumeRefusals } from './volumes.ts';
+import { heldSnapshots, managerOf, volumeRefusals } from './volumes.ts';
 
 /**
  * What stands in the way of putting volumes back: what a snapshot of theirs lacks; and a merge writes into
@@ -37,7 +37,13 @@ export function volumesInTheWay(disks: readonly RevertDisk[], facts: Survey): Re
       },
     ];
   });
-  return [...volumeRefusals(facts, taken), ...tooFull];
+  // A thin one is only copied from.
+  const merged = applied.flatMap(({ device, head, tag }) =>
+    tag !== undefined && managerOf(facts, head)?.kind === 'lvm'
+      ? [{ device, image: head, tag }]
+      : [],
+  );
+  return [...volumeRefusals(facts, taken), ...heldSnapshots(facts, merged), ...tooFull];
 }
 
 /** What a merge of LVM's writes into a disk; nothing where a disk is put back in another way. */

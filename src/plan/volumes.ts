@@ -49,6 +49,28 @@ export function roomFor(view: ImageView, asked: Room | undefined): number | unde
 export const neverFull = ({ virtualBytes }: ImageView, roomBytes: number): boolean =>
   roomBytes >= virtualBytes * TABLE_SHARE;
 
+/**
+ * A snapshot of a volume that somebody has open is neither removed nor merged: LVM would refuse the one, and
+ * put the other off.
+ */
+export function heldSnapshots(
+  facts: Survey,
+  used: readonly { readonly device: string; readonly image: Volume; readonly tag: string }[],
+): Refusal[] {
+  return used.flatMap(({ device, image, tag }) => {
+    const manager = managerOf(facts, image);
+    if (!manager?.snapshots.find(one => one.tag === tag)?.open) return [];
+    const path = `/dev/${manager.group}/${tag}`;
+    return [
+      {
+        code: 'in-use',
+        message: `${device}: ${path} is open: something reads it, has mounted it, or stands on it`,
+        hint: `'lsblk ${path}' and 'fuser -v ${path}' show what does; let it end, or umount it`,
+      },
+    ];
+  });
+}
+
 /** Why no snapshot can be taken of these volumes, with their rooms, whatever it is for. */
 export function volumeRefusals(
   facts: Survey,

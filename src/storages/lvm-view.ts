@@ -15,6 +15,19 @@ export const markOf = (lv: string): string => `domsnap.of=${lv}`;
 /** How the tag on a disk begins that says which snapshot is being put in its place (see lvm.ts). */
 export const UNDER_WAY = 'domsnap.merge=';
 
+/** How a view gets to know what LVM has in a group. */
+export type AskGroup = typeof volumesOf;
+
+/** Asks each group once: for a look at many volumes, of which many are in one group. */
+export function eachGroupOnce(): AskGroup {
+  const known = new Map<string, ReturnType<AskGroup>>();
+  return (vg, call) => {
+    const found = known.get(vg) ?? volumesOf(vg, call);
+    known.set(vg, found);
+    return found;
+  };
+}
+
 /**
  * What LVM says of a logical volume; undefined where the path is something else, or nothing.
  * Throws StepError `missing` for a volume that is not active; ToolError as `volumesOf`.
@@ -22,10 +35,11 @@ export const UNDER_WAY = 'domsnap.merge=';
 export async function viewLogicalVolume(
   volume: Volume,
   context: CallContext,
+  ask: AskGroup,
 ): Promise<ImageView | undefined> {
   const name = await logicalVolumeAt(volume.path);
   if (!name) return undefined;
-  const all = await volumesOf(name.vg, context).catch(async error => {
+  const all = await ask(name.vg, context).catch(async error => {
     // Nothing is there, and no group has such a name: then it is no volume either.
     if (await fileExists(volume.path)) throw error;
     return [];
@@ -94,6 +108,7 @@ function snapshotsOf(of: LogicalVolume, all: readonly LogicalVolume[]): VolumeSn
 const snapshotOf = (one: LogicalVolume, of: LogicalVolume): VolumeSnapshot => ({
   tag: one.name,
   merging: one.merging,
+  open: one.open,
   sizeBytes: one.sizeBytes,
   usedBytes: ((one.dataPercent ?? 0) / 100) * one.sizeBytes,
   broken: brokenness(one, of),

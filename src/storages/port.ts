@@ -57,6 +57,8 @@ export interface ManagedVolume {
 export interface VolumeSnapshot {
   readonly tag: string;
   readonly merging: boolean;
+  /** Somebody reads it, has mounted it, or stands on it. */
+  readonly open: boolean;
   /** Of a classic one: the room that it has for what changes, and how much of that is used. */
   readonly sizeBytes: number;
   readonly usedBytes: number;
@@ -127,6 +129,10 @@ export type ImageDeed =
 export interface Images {
   /** Throws StepError `missing` or `bad-image`. `inUse`: a running domain has it open; only read. */
   view(volume: Volume, context: CallContext, inUse?: boolean): Promise<ImageView>;
+  /** The same images, for a look at many of them: what several of them are in is asked once. */
+  atOneMoment(): Images;
+  /** Wait until the host has done with what it does to new volumes by itself: it opens them for that. */
+  settle(context: CallContext): Promise<void>;
   /** The image and its bases, head first. */
   chain(volume: Volume, context: CallContext, inUse?: boolean): Promise<readonly ImageView[]>;
   exists(path: string): Promise<boolean>;

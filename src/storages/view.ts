@@ -4,11 +4,12 @@ import { StepError } from '../engine/step.ts';
 import { fileExists, fileSize, isRegularFile } from '../tools/file-facts.ts';
 import { type ImageFormat, imageFormat } from '../tools/image-format.ts';
 import { imageMark } from '../tools/image-mark.ts';
+import { volumesOf } from '../tools/lvm-report.ts';
 import { readQcow2Header } from '../tools/qcow2-header.ts';
 import { imageInfo } from '../tools/qemu-img.ts';
 import { READS_ZEROS } from '../tools/vhd/not-for-qemu.ts';
 import type { CallContext } from '../toolstacks/port.ts';
-import { viewLogicalVolume } from './lvm-view.ts';
+import { type AskGroup, viewLogicalVolume } from './lvm-view.ts';
 import type { ImageView } from './port.ts';
 import { asStep, badImage } from './step-error.ts';
 import { differencingView, isDifferencing } from './vhd-view.ts';
@@ -34,11 +35,12 @@ export async function viewImage(
   volume: Volume,
   context: CallContext,
   inUse = false,
+  ask: AskGroup = volumesOf,
 ): Promise<ImageView> {
   const format = knownFormat(volume);
   return await asStep(async () => {
     if (format === 'raw') {
-      const found = await viewLogicalVolume(volume, context);
+      const found = await viewLogicalVolume(volume, context, ask);
       if (found) return found;
     }
     if (!(await fileExists(volume.path))) {

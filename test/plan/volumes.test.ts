@@ -11,7 +11,14 @@ import { checkup, SNAPSHOT } from '../doctor/healthy.ts';
 const MIB = 2 ** 20;
 const ROOT: Volume = { path: '/dev/vg0/root', format: 'raw' };
 const TAG = 'root.s1.0mwsn948t00000001';
-const WHOLE = { tag: TAG, merging: false, sizeBytes: 40 * MIB, usedBytes: 0, broken: null };
+const WHOLE = {
+  tag: TAG,
+  merging: false,
+  open: false,
+  sizeBytes: 40 * MIB,
+  usedBytes: 0,
+  broken: null,
+};
 
 const CLASSIC: ManagedVolume = {
   kind: 'lvm',
@@ -171,6 +178,30 @@ describe('a revert of a logical volume', () => {
       code: 'damaged',
       message: expect.stringContaining('ran full'),
     });
+  });
+});
+
+describe('a volume that somebody has open', () => {
+  const held = { snapshots: [{ ...WHOLE, open: true }] };
+
+  test('is left alone while the domain is off: it may be mounted', () => {
+    const request: Request = { operation: 'delete', domain: 'web1', name: 's1' };
+    for (const one of [create, revert, request])
+      expect(codes(one, { open: true })).toEqual(['in-use']);
+    expect(planOf(create, world({ open: true })).refusals[0]?.hint).toContain(
+      'lsblk /dev/vg0/root',
+    );
+  });
+
+  test('and is a snapshot is neither removed nor merged', () => {
+    const request: Request = { operation: 'delete', domain: 'web1', name: 's1' };
+    expect(codes(request, held)).toEqual(['in-use']);
+    expect(codes(revert, held)).toEqual(['in-use']);
+    expect(codes(create, held)).toEqual([]);
+  });
+
+  test('and is a thin snapshot can be reverted to: it is only copied from', () => {
+    expect(codes(revert, { ...THIN, ...held })).toEqual([]);
   });
 });
 

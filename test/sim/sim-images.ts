@@ -32,8 +32,10 @@ export function simImages(life: Life): Images {
       ...(managed ? { manager: managerOf(image, world.opened(volume.path) !== undefined) } : {}),
     };
   };
-  return {
+  const images: Images = {
     view,
+    atOneMoment: () => images,
+    settle: async () => {},
     async chain(volume, context, inUse) {
       const chain = store.chain(volume);
       return await Promise.all(chain.map(layer => view(layer, context, inUse)));
@@ -52,6 +54,7 @@ export function simImages(life: Life): Images {
     perform: (deed, context) => perform(life, deed, context),
     preview: deed => [{ tool: 'exec', command: [deed.do] }],
   };
+  return images;
 }
 
 /** What a simulated block stands for. */

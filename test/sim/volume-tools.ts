@@ -27,6 +27,7 @@ export function managerOf({ tags, merging }: SimImage, open: boolean): ManagedVo
       sizeBytes,
       usedBytes: 0,
       broken: null,
+      open: false,
       merging: merging?.tag === tag,
     })),
     foreign: [],
