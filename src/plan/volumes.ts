@@ -114,8 +114,8 @@ function unfit({ device, head }: DomainDisk, manager: ManagedVolume): Refusal[] 
     return [
       {
         code: 'shared-group',
-        message: `${device}: the volume group ${group} is shared with other hosts, which would not see the snapshot's copies`,
-        hint: `activate the volume here alone, in a group of this host (vgchange --lock-type none), or take ${device} out: --disk ${device}=none`,
+        message: `${device}: the volume group ${group} is shared with other hosts, and ${head.path} is not active on this one alone: others would not see the snapshot's copies`,
+        hint: `when no other host uses it, and with the domain off: 'lvchange -an ${head.path}' and 'lvchange -aey ${head.path}'; or take ${device} out: --disk ${device}=none`,
       },
     ];
   }

@@ -1,6 +1,7 @@
 import type { Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
 import { fileExists } from '../tools/file-facts.ts';
+import { lockedHereAlone } from '../tools/lvm-locks.ts';
 import { logicalVolumeAt, namedBy } from '../tools/lvm-name.ts';
 import { type LogicalVolume, volumesOf } from '../tools/lvm-report.ts';
 import type { CallContext } from '../toolstacks/port.ts';
@@ -46,22 +47,32 @@ export async function viewLogicalVolume(
   });
   const found = all.find(other => other.name === name.lv);
   if (!found) return undefined;
-  if (found.active) return viewOf(volume, found, all);
+  if (found.active) {
+    const shared =
+      found.group.shared && !(await lockedHereAlone(context)).has(lockedWith(found, all).uuid);
+    return viewOf(volume, found, all, shared);
+  }
   const message = found.tags.some(tag => tag.startsWith(UNDER_WAY))
     ? `${volume.path} is being reverted, and not active until that has come to its end: 'domsnap recover'`
     : `${volume.path} is not active; 'lvchange -ay ${name.vg}/${name.lv}' makes it so`;
   throw new StepError('missing', message, { retryable: false });
 }
 
+/** The volume whose lock stands for this one's too: a thin one's pool, a classic snapshot's origin. */
+function lockedWith(of: LogicalVolume, all: readonly LogicalVolume[]): LogicalVolume {
+  return all.find(({ name }) => name === (of.pool ?? of.origin)) ?? of;
+}
+
 /** What a report of its volume group says of a volume. */
-export function viewOf(
+function viewOf(
   volume: Volume,
   of: LogicalVolume,
   all: readonly LogicalVolume[],
+  shared: boolean,
 ): ImageView {
   const pool = all.find(({ name, segment }) => name === of.pool && segment === 'thin-pool');
   const snapshots = snapshotsOf(of, all);
-  const { freeBytes, extentBytes, shared } = of.group;
+  const { freeBytes, extentBytes } = of.group;
   const isSnapshot = of.pool === null && of.origin !== null;
   return {
     volume,

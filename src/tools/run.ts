@@ -53,6 +53,7 @@ const packageOf: { readonly [program: string]: string } = {
   xl: 'xen-utils-common',
   lvs: 'lvm2',
   lvm: 'lvm2',
+  lvmlockctl: 'lvm2-lockd',
 };
 
 /**

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { parseLocks } from '../../src/tools/lvm-locks.ts';
 import { fromMapperName, logicalVolumeAt, namedBy } from '../../src/tools/lvm-name.ts';
 import { parseReport } from '../../src/tools/lvm-report.ts';
 
@@ -10,6 +11,20 @@ test('a volume is known by both of its paths, hyphens and all; what lies elsewhe
     expect(namedBy(path), path).toBeUndefined();
   expect(await logicalVolumeAt('/dev/null')).toBeUndefined();
   expect(await logicalVolumeAt('/srv/vm/disk.raw')).toBeUndefined();
+});
+
+test('a volume that is this host’s alone is known by its lock, not by what lvs says', () => {
+  const info = [
+    'VG vgs lock_type=sanlock zovljp-y38O-aeyW-yGFd-uVu6-QytV-Wy3krz',
+    'LS sanlock lvm_vgs',
+    'LK VG un ver 6',
+    'LK GL ex ver 0',
+    'LK LV ex quuIag-COoC-pJ2F-eMEm-htjB-u9YN-ruk6VU',
+    'LK LV sh Ik861t-Ztgb-TPWv-VScO-9gLr-64jf-tbR3k2',
+    'LK LV un gGIWzb-ceSh-5I8s-38tz-XxLM-6jA4-4F10jq',
+  ].join('\n');
+  expect([...parseLocks(info)]).toEqual(['quuIag-COoC-pJ2F-eMEm-htjB-u9YN-ruk6VU']);
+  expect(parseLocks('')).toEqual(new Set());
 });
 
 const row = {

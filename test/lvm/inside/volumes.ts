@@ -83,8 +83,11 @@ export interface VolumeWorld {
 }
 
 /** Make the group, the domain's disks and the domain. */
-export async function volumeWorldUp(kind: Kind): Promise<VolumeWorld> {
-  await sh('pvcreate -q /dev/vda && vgcreate vg0 /dev/vda');
+export async function volumeWorldUp(
+  kind: Kind,
+  makeGroup = 'vgcreate vg0 /dev/vda',
+): Promise<VolumeWorld> {
+  await sh(makeGroup);
   await sh('lvcreate -y --type thin-pool -L 256M -n pool vg0');
   const folder = mkdtempSync('/run/web1-');
   const home = `${folder}/home`;
@@ -111,7 +114,8 @@ export async function volumeWorldDown({ session, libvirt }: VolumeWorld): Promis
   await libvirt?.down();
   // udev looks into each volume that was written to.
   await sh('udevadm settle');
-  await sh('vgremove -ff -y vg0 && pvremove /dev/vda');
+  // A shared group takes the lock of all groups with it.
+  await sh('vgremove -ff -y vg0 && pvremove --config global/use_lvmlockd=0 /dev/vda');
 }
 
 type Wish = Request extends infer One ? (One extends Request ? Omit<One, 'domain'> : never) : never;
