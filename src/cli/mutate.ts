@@ -37,7 +37,7 @@ export async function mutate<Asked extends Request>(
         const begunMs = performance.now();
         await knowing(call, session, request.domain, { ...options, request });
         const report = await carryOut(session, request, run);
-        const result = await resultOf(session, report, seen, performance.now() - begunMs);
+        const result = resultOf(session, report, seen, performance.now() - begunMs);
         return () => {
           if (call.json) json(result);
           else tellResult(result, session, seen.plan());

@@ -23,7 +23,7 @@ export function recover(
         const reports = await recoverOperations(session, id, run);
         const results: Result[] = [];
         for (const report of reports) {
-          results.push(await resultOf(session, report, seen, performance.now() - begunMs));
+          results.push(resultOf(session, report, seen, performance.now() - begunMs));
         }
         const exit = results.some(result => result.exit === EXIT.attention)
           ? EXIT.attention

@@ -1,8 +1,8 @@
 import type { Failure } from '../../machines/saga.ts';
 import { startOf } from '../operations/begun.ts';
 import { TRASH_SUBJECT } from '../operations/host-subject.ts';
-import { type Report, withToolstack } from '../operations/run-request.ts';
-import { freeContext, type Session } from '../operations/session.ts';
+import type { Report } from '../operations/run-request.ts';
+import type { Session } from '../operations/session.ts';
 import { ROOM_HINT } from '../plan/draft.ts';
 import type { Plan } from '../plan/plan.ts';
 import { typed } from '../plan/typed.ts';
@@ -45,17 +45,11 @@ export interface Result {
 const EXITS = { committed: EXIT.done, rolledBack: EXIT.rolledBack } as const;
 
 /** What became of an operation, with the state that its domain is in now. */
-export async function resultOf(
-  session: Session,
-  report: Report,
-  seen: Watch,
-  elapsedMs: number,
-): Promise<Result> {
-  const { operation, domain, name, caseId, outcome, failures, state } = report;
+export function resultOf(session: Session, report: Report, seen: Watch, elapsedMs: number): Result {
+  const { operation, domain, name, caseId, outcome, failures, state, domainState } = report;
   const exit = EXITS[outcome as keyof typeof EXITS] ?? EXIT.attention;
   const makes = caseId.startsWith('create') || caseId.startsWith('revert');
   const made = !makes ? undefined : session.catalog.snapshot(domain, name);
-  const domainState = await stateOf(session, domain);
   const input = startOf(session, operation)?.input as RunStates | undefined;
   const result: Result = {
     event: 'result',
@@ -153,17 +147,3 @@ export function stateSentence({
       return `${guest}; its disks were left exactly as they are, so that nothing is lost.`;
   }
 }
-
-/** Asked for a few seconds at most: a domain that hangs must not keep its own bad news back. */
-async function stateOf(session: Session, domain: string): Promise<string> {
-  const signal = AbortSignal.timeout(ASK_MS);
-  try {
-    return await withToolstack(session, domain, toolstack =>
-      toolstack.runState(freeContext(signal)),
-    );
-  } catch {
-    return 'unknown';
-  }
-}
-
-const ASK_MS = 5_000;

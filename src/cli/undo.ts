@@ -30,7 +30,7 @@ export function undo(
         const undone = await undoRevert(known, { domain, runAfter: runAfterOf(options) }, run);
         const results: Result[] = [];
         for (const report of undone.reports) {
-          results.push(await resultOf(session, report, seen, performance.now() - begunMs));
+          results.push(resultOf(session, report, seen, performance.now() - begunMs));
         }
         const exit = exitOf(results, undone);
         return () => {

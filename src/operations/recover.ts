@@ -3,7 +3,7 @@ import { RefusedError, refuse } from '../plan/refusal.ts';
 import { typed } from '../plan/typed.ts';
 import { openOn, startOf } from './begun.ts';
 import { withSubject } from './host-subject.ts';
-import { type Report, type RunOptions, reportOf } from './run-request.ts';
+import { type Report, type RunOptions, reportOf, stateNow } from './run-request.ts';
 import { BusyError, lockDomain, type Session } from './session.ts';
 
 /**
@@ -100,7 +100,7 @@ export async function recoverOperation(
       },
       operation.id,
     );
-    return reportOf(ending, domain.name, name, saga.id);
+    return reportOf(ending, domain.name, name, saga.id, await stateNow(toolstack));
   });
 }
 

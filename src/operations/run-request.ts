@@ -6,7 +6,7 @@ import type { PlannedStep } from '../plan/preview.ts';
 import { RefusedError } from '../plan/refusal.ts';
 import type { Request } from '../plan/request.ts';
 import { survey } from '../plan/survey.ts';
-import type { Toolstack } from '../toolstacks/port.ts';
+import type { RunState, Toolstack } from '../toolstacks/port.ts';
 import { foreignChanges, takeForeign, withChanges } from './foreign.ts';
 import { knownDomain } from './known-domain.ts';
 import { recoverDomain } from './recover.ts';
@@ -34,6 +34,8 @@ export interface Report {
   readonly failures: readonly Failure[];
   /** The state in which it waits, where it is not at its end. */
   readonly state: string;
+  /** How the domain stood at the end; `unknown` where it did not say. */
+  readonly domainState: RunState | 'unknown';
 }
 
 /** Plan a request, and run it to an outcome. Throws RefusedError, BusyError before anything is touched. */
@@ -89,7 +91,7 @@ export async function runPlan(
       ...(options.park ? { park: options.park } : {}),
     },
   );
-  return reportOf(ending, domain, name, plan.saga.id);
+  return reportOf(ending, domain, name, plan.saga.id, await stateNow(toolstack));
 }
 
 /** Plan a request without running it. Touches nothing; takes no lock, so that it can be asked any time. */
@@ -125,11 +127,29 @@ export async function withToolstack<T>(
 }
 
 /** What became of an operation, for people and programs. */
-export function reportOf(ending: Ending, domain: string, name: string, caseId: string): Report {
+export function reportOf(
+  ending: Ending,
+  domain: string,
+  name: string,
+  caseId: string,
+  domainState: Report['domainState'],
+): Report {
   const { operation, outcome, decision } = ending;
   const { failures } = decision.context;
-  return { operation, domain, name, caseId, outcome, failures, state: decision.state };
+  const { state } = decision;
+  return { operation, domain, name, caseId, outcome, failures, state, domainState };
 }
+
+/** Asked for a few seconds at most: a domain that hangs must not keep its own bad news back. */
+export async function stateNow(toolstack: Toolstack): Promise<Report['domainState']> {
+  try {
+    return await toolstack.runState(freeContext(AbortSignal.timeout(ASK_MS)));
+  } catch {
+    return 'unknown';
+  }
+}
+
+const ASK_MS = 5_000;
 
 async function makePlan(
   session: Session,

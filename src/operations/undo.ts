@@ -7,7 +7,13 @@ import { DeleteInput, RevertInput } from '../steps/input.ts';
 import { openOn, startOf } from './begun.ts';
 import { knownDomain } from './known-domain.ts';
 import { recoverDomain } from './recover.ts';
-import { type Report, type RunOptions, runUnderLock } from './run-request.ts';
+import {
+  type Report,
+  type RunOptions,
+  runUnderLock,
+  stateNow,
+  withToolstack,
+} from './run-request.ts';
 import { lockDomain, type Session } from './session.ts';
 
 /** What `undo` asks for. */
@@ -112,7 +118,8 @@ async function goOn(
   if (node?.operation === undoes.node) return dissolve(session, last, done, options);
   const recovered = open && session.journal.operation(open.id);
   if (recovered?.status === 'committed' && dissolves(session, recovered, name)) {
-    return { ...done, reports: [reportOfEnded(recovered, name)] };
+    const domainState = await withToolstack(session, domain, stateNow);
+    return { ...done, reports: [reportOfEnded(recovered, name, domainState)] };
   }
   const there = kept !== null && session.catalog.snapshot(domain, kept);
   const hint = there
@@ -190,7 +197,11 @@ function dissolves(session: Session, { id, caseId }: Operation, name: string): b
 }
 
 /** What a recovery has just brought to its end. */
-function reportOfEnded(operation: Operation, name: string): Report {
+function reportOfEnded(
+  operation: Operation,
+  name: string,
+  domainState: Report['domainState'],
+): Report {
   const { id, subject, caseId } = operation;
   return {
     operation: id,
@@ -200,6 +211,7 @@ function reportOfEnded(operation: Operation, name: string): Report {
     outcome: 'committed',
     failures: [],
     state: 'committed',
+    domainState,
   };
 }
 
