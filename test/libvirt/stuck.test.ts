@@ -1,12 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Place, place } from '../cli/domsnap.ts';
 import { LONG } from '../long.ts';
-import { TestLibvirtd } from './daemon.ts';
 import { defineSmall } from './small-domain.ts';
+import { type SmallWorld, smallWorld } from './small-world.ts';
 
 // A libvirtd that is killed between writing down that it starts a domain and starting it never gets away from
 // that again: no call on the domain is answered, not even destroy, and it takes it for paused.
@@ -14,26 +10,17 @@ import { defineSmall } from './small-domain.ts';
 const NAME = 'half';
 const timeout = 600_000;
 
-let folder: string;
-let daemon: TestLibvirtd;
-let here: Place;
-const cleanings: (() => void)[] = [];
+let world: SmallWorld;
+let daemon: SmallWorld['daemon'];
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'domsnap-stuck-'));
   if (!LONG) return;
-  daemon = await TestLibvirtd.start(join(folder, 'libvirt'));
-  here = place(clean => cleanings.push(clean));
-  await defineSmall(daemon, folder, NAME);
+  world = await smallWorld('stuck');
+  ({ daemon } = world);
+  await defineSmall(daemon, world.folder, NAME);
 }, 60_000);
 
-afterAll(async () => {
-  await daemon?.close();
-  for (const clean of cleanings) clean();
-  rmSync(folder, { recursive: true });
-});
-
-const runs = (...words: string[]) => here.run([...words, '--connect', daemon.uri]);
+afterAll(() => world?.down());
 
 if (!LONG) test.skip('in the long form: DOMSNAP_LONG=1', () => {});
 
@@ -43,21 +30,21 @@ test.runIf(LONG)(
     timeout,
   },
   async () => {
-    expect((await runs('create', NAME, 'before')).exit).toBe(0);
+    expect((await world.run('create', NAME, 'before')).exit).toBe(0);
     await half();
     expect(await daemon.virsh('domstate', NAME)).toBe('paused');
     await expect(daemon.virsh('destroy', NAME)).rejects.toThrow('cannot acquire state change lock');
 
-    const { exit, stderr } = await runs('create', NAME, 'one');
+    const { exit, stderr } = await world.run('create', NAME, 'one');
     expect(exit, stderr).toBe(3);
     expect(stderr).toContain('off, while libvirt takes it for paused');
     expect(stderr).toContain(`remove /run/libvirt/qemu/${NAME}.xml`);
-    const doctor = await here.run(['doctor', NAME]);
+    const doctor = await world.here.run(['doctor', NAME]);
     expect(doctor.stdout).toContain(`remove /run/libvirt/qemu/${NAME}.xml`);
 
     expect(daemon.waitsForNobody(NAME)).toBe(true);
     await daemon.free(NAME);
-    expect((await runs('create', NAME, 'two')).exit).toBe(0);
+    expect((await world.run('create', NAME, 'two')).exit).toBe(0);
   },
 );
 

@@ -1,18 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Place, place } from '../cli/domsnap.ts';
-import { TestLibvirtd } from './daemon.ts';
 import { defineSmall, makeImage } from './small-domain.ts';
+import { type SmallWorld, smallWorld } from './small-world.ts';
 
 const NAME = 'pooled';
 const timeout = 120_000;
 
+let world: SmallWorld;
 let folder: string;
-let daemon: TestLibvirtd;
-let here: Place;
-const cleanings: (() => void)[] = [];
+let daemon: SmallWorld['daemon'];
 
 const disk = (device: string, pool: string, volume: string, format: string) =>
   `<disk type='volume' device='disk'><driver name='qemu' type='${format}'/>
@@ -28,9 +25,8 @@ async function pool(name: string, volume: string, format: string): Promise<void>
 }
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'domsnap-volumes-'));
-  daemon = await TestLibvirtd.start(join(folder, 'libvirt'));
-  here = place(clean => cleanings.push(clean));
+  world = await smallWorld('volumes');
+  ({ folder, daemon } = world);
   await pool('fast', 'a.qcow2', 'qcow2');
   await pool('slow', 'b.raw', 'raw');
   await defineSmall(
@@ -41,15 +37,10 @@ beforeAll(async () => {
   );
 }, 60_000);
 
-afterAll(async () => {
-  await daemon?.virsh('destroy', NAME).catch(() => {});
-  await daemon?.close();
-  for (const clean of cleanings) clean();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => world?.down());
 
 const does = async (...words: string[]) => {
-  const { exit, stderr } = await here.run([...words, '--connect', daemon.uri]);
+  const { exit, stderr } = await world.run(...words);
   expect(exit, `${words.join(' ')}: ${stderr}`).toBe(0);
 };
 const next = () => daemon.virsh('dumpxml', NAME, '--inactive');
@@ -125,7 +116,7 @@ describe('disks that are volumes of storage pools', () => {
     );
     await daemon.virsh('pool-define', path);
     await defineSmall(daemon, folder, 'multi', disk('vda', 'multi', 'dm-0', 'raw'));
-    const { exit, stderr } = await here.run(['create', 'multi', '--connect', daemon.uri]);
+    const { exit, stderr } = await world.run('create', 'multi');
     expect(exit).toBe(3);
     expect(stderr).toContain(
       'vda: it is the volume dm-0 of the pool multi, which is of the type mpath',
