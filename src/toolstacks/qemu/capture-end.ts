@@ -9,7 +9,7 @@ import type { CallContext, CaptureResult, DomainDeed } from '../port.ts';
 import { markBurnt, notSaved, report } from './capture.ts';
 import * as commands from './commands.ts';
 import { type Life, queryStatus, takeImagesBack } from './life.ts';
-import { processOf, type QemuProcess } from './process.ts';
+import { processOf, type QemuProcess, sameProcess } from './process.ts';
 import { queryMigrate, UNDER_WAY } from './run-state.ts';
 import { readReport, removeReport } from './sink.ts';
 import { until } from './until.ts';
@@ -53,9 +53,7 @@ async function stillThere(path: string, result: CaptureResult): Promise<Json> {
 async function untilSaved(life: Life, path: string, { signal, progress }: CallContext) {
   const { monitor, notes } = life;
   const { capture } = notes.read();
-  const process = monitor.process();
-  const same = capture?.path === path && capture.process?.startTicks === process?.startTicks;
-  if (!same) {
+  if (capture?.path !== path || !sameProcess(capture.process, monitor.process())) {
     const message = `the QEMU that was saving its memory to ${path} is not there any more`;
     throw new StepError('capture-lost', message, { retryable: false });
   }

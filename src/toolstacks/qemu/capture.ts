@@ -101,9 +101,7 @@ function missingMemoryFile(path: string): never {
 /** Whether this very capture has been begun in this very process. */
 async function begun({ notes, monitor }: Life, path: string, signal: AbortSignal) {
   const { capture } = notes.read();
-  const process = monitor.process();
-  if (capture?.path !== path || capture.process?.pid !== process?.pid) return false;
-  if (capture.process?.startTicks !== process?.startTicks) return false;
+  if (capture?.path !== path || !sameProcess(capture.process, monitor.process())) return false;
   const [{ status }] = await monitor.ask([queryMigrate], signal);
   return (
     UNDER_WAY.has(status ?? '') || (status === 'completed' && readReport(path).state !== 'none')
