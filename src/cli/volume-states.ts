@@ -12,8 +12,8 @@ export interface VolumeState {
 }
 
 /**
- * Asks the volume manager once for each disk that it looks after, and not at all where there is none:
- * by name of the snapshot. What cannot be asked is left out: `doctor` says why.
+ * Asks the volume manager once for each group of volumes, and not at all where there is none: by name of the
+ * snapshot. What cannot be asked is left out: `doctor` says why.
  */
 export async function volumeStates(
   { images }: Pick<Session, 'images'>,
@@ -25,8 +25,9 @@ export async function volumeStates(
     ),
   );
   const states = new Map<string, VolumeState>();
+  const moment = images.atOneMoment();
   for (const path of new Set(tagged.map(({ image }) => image.path))) {
-    const view = await images
+    const view = await moment
       .view({ path, format: 'raw' }, freeContext(), true)
       .catch(() => undefined);
     const manager = view?.manager;
