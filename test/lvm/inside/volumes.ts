@@ -35,6 +35,8 @@ const thin = async (name: string): Promise<Volume> => {
 };
 const classic = async (name: string): Promise<Volume> => {
   await sh(`lvcreate -y -Wy -L 8M -n ${name} vg0`);
+  // LVM wipes its beginning alone: the counters of whoever had that place before would be read as its own.
+  await sh(`dd if=/dev/zero of=/dev/vg0/${name} bs=1M count=8 oflag=direct 2>&1`);
   return { path: `/dev/vg0/${name}`, format: 'raw' };
 };
 
