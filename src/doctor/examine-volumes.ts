@@ -1,6 +1,7 @@
 import type { DomainDisk } from '../catalog/model.ts';
+import type { Refusal } from '../plan/refusal.ts';
 import { typed } from '../plan/typed.ts';
-import { managerOf } from '../plan/volumes.ts';
+import { managerOf, openVolumes } from '../plan/volumes.ts';
 import { FILLING_PERCENT, FULL_PERCENT, percentUsed } from '../storages/fullness.ts';
 import type { ManagedVolume, VolumeSnapshot } from '../storages/port.ts';
 import type { Checkup } from './checkup.ts';
@@ -19,12 +20,26 @@ export function examineVolumes(checkup: Checkup): Finding[] {
     seen.add(pool);
     return [
       ...manager.snapshots.flatMap(snapshot => examineSnapshot(checkup, manager, snapshot)),
+      ...openVolumes(facts, [{ device: disk.device, image: disk.head }]).map(inTheWay(domain.name)),
       ...(manager.merging ? [merging(checkup, disk, manager)] : []),
       ...(manager.suspended && !checkup.open ? [suspended(checkup, disk)] : []),
       ...(isNew ? fillingPool(checkup, manager) : []),
     ];
   });
 }
+
+/** What the next plan would refuse. */
+const inTheWay =
+  (domain: string) =>
+  ({ code, message, hint }: Refusal): Finding =>
+    explained({
+      code,
+      domain,
+      what: message,
+      meaning:
+        'Whatever is written there is lost or destroys an image; nothing is begun as long as it is so.',
+      hint,
+    });
 
 function examineSnapshot(
   checkup: Checkup,

@@ -4,6 +4,7 @@ import { sharedImages } from '../plan/other-use.ts';
 import { misused, type Refusal, RefusedError, refuse } from '../plan/refusal.ts';
 import { commonRefusals, type Survey, survey } from '../plan/survey.ts';
 import { notForQemu } from '../plan/vhd.ts';
+import { openVolumes } from '../plan/volumes.ts';
 import type { DomainView } from '../toolstacks/port.ts';
 import { openOn } from './begun.ts';
 import { pathsIn } from './image-use.ts';
@@ -78,7 +79,12 @@ export async function startDomain(
       const sources = { toolstack, images, catalog, home, context };
       const facts = await survey(sources, domain, clock.newId(), clock.now(), { agent: false });
       const given = domain.disks.map(({ device, head }) => ({ device, image: head }));
-      refuseAny([...commonRefusals(facts), ...sharedImages(facts), ...notForQemu(facts, given)]);
+      refuseAny([
+        ...commonRefusals(facts),
+        ...openVolumes(facts, given),
+        ...sharedImages(facts),
+        ...notForQemu(facts, given),
+      ]);
       const heads = domain.disks.map(({ device, head }) => ({ device, volume: head }));
       const deed = { do: 'start' as const, heads, paused: options.paused ?? false };
       await toRefusal(() => toolstack.perform(deed, context));

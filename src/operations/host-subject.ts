@@ -34,7 +34,7 @@ const off = (): never => {
 /** The toolstack of no domain. */
 const nothing: Toolstack = {
   inspect: async () => off(),
-  runState: async () => 'off',
+  runState: async () => off(),
   liveDisks: async () => [],
   frozen: async () => false,
   jobs: async () => [],

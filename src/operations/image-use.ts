@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { Domain, Snapshot, Volume } from '../catalog/model.ts';
 import { StepError } from '../engine/step.ts';
+import type { Images } from '../storages/port.ts';
 import { identityOf, openFiles } from '../tools/file-facts.ts';
 import { startOf } from './begun.ts';
 import { withToolstack } from './run-request.ts';
@@ -26,13 +27,14 @@ export async function imageUse(session: Session): Promise<ImageUse> {
   const named = new Map<string, string>();
   const silent = new Set<string>();
   const folders = new Set<string>();
+  const moment = session.images.atOneMoment();
   const name = (path: string, who: string) => {
     if (!named.has(path)) named.set(path, who);
   };
   for (const domain of session.catalog.domains()) {
     const snapshots = session.catalog.snapshots(domain.name);
     for (const [volume, who] of volumesOf(domain, snapshots)) {
-      await nameChain(session, volume, who, name);
+      await nameChain(moment, volume, who, name);
     }
     for (const snapshot of snapshots) {
       if (snapshot.memory) name(snapshot.memory.path, whose(domain, snapshot));
@@ -52,7 +54,7 @@ export async function imageUse(session: Session): Promise<ImageUse> {
 
 /** An image and all below it, as far as they can be read: also a base that is not there. */
 async function nameChain(
-  { images }: Session,
+  images: Images,
   volume: Volume,
   who: string,
   name: (path: string, who: string) => void,

@@ -52,7 +52,7 @@ export async function recoverDomain(
 ): Promise<void> {
   const left = openOn(session, domain);
   if (!left) return;
-  const report = await recoverOperation(session, left, options);
+  const report = await recoverOperation(session, left, options, false);
   if (report.outcome === 'needsAttention' || report.outcome === 'parked') {
     throw new UnrecoveredError(report);
   }
@@ -74,11 +74,15 @@ export class UnrecoveredError extends RefusedError {
   }
 }
 
-/** Bring one open operation to an outcome. The caller holds the lock of what it works on. */
+/**
+ * Bring one open operation to an outcome. The caller holds the lock of what it works on. `told`: somebody reads
+ * how the domain stands then; one that does not answer takes some seconds to say nothing.
+ */
 export async function recoverOperation(
   session: Session,
   operation: Operation,
   options: RunOptions,
+  told = true,
 ): Promise<Report> {
   // Loaded only where there is something to recover.
   const { machineOf } = await import('../../machines/index.ts');
@@ -100,7 +104,8 @@ export async function recoverOperation(
       },
       operation.id,
     );
-    return reportOf(ending, domain.name, name, saga.id, await stateNow(toolstack));
+    const state = told ? await stateNow(toolstack) : 'unknown';
+    return reportOf(ending, domain.name, name, saga.id, state);
   });
 }
 

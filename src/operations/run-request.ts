@@ -159,7 +159,11 @@ async function makePlan(
 ): Promise<Plan> {
   const { images, catalog, clock, home } = session;
   const sources = { toolstack, images, catalog, home, context: freeContext() };
-  const ask = { agent: mayFreeze(request), everywhere: request.operation === 'delete' };
+  const ask = {
+    agent: mayFreeze(request),
+    everywhere: request.operation === 'delete',
+    rewrites: request.operation !== 'create',
+  };
   const facts = await toRefusal(() => survey(sources, domain, clock.newId(), clock.now(), ask));
   const { planOf } = await planners();
   return planOf(request, facts);

@@ -58,7 +58,11 @@ async function revertWith(
     const { domain } = request;
     if (takenBack && !openOn(session, domain)) {
       const { abort: _, ...unhurried } = options;
-      await runUnderLock(session, { operation: 'delete', domain, name: made.name }, unhurried);
+      const request = { operation: 'delete' as const, domain, name: made.name };
+      await runUnderLock(session, request, unhurried).catch(error => {
+        // It stays in the tree; what became of the revert is the news.
+        if (!(error instanceof RefusedError)) throw error;
+      });
     }
   }
 }

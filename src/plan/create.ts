@@ -10,7 +10,7 @@ import type { CreateRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { typed } from './typed.ts';
 import { childNote, nextHead, refuseChild, wantsChild } from './vhd.ts';
-import { neverFull, roomFor, volumeRefusals, volumeTag } from './volumes.ts';
+import { neverFull, openVolumes, roomFor, volumeRefusals, volumeTag } from './volumes.ts';
 import { chainOf } from './walk-images.ts';
 
 /** A new qcow2 overlay takes 200 KiB; the rest is for what the guest writes while the others follow. */
@@ -43,7 +43,14 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
         .map(disk => ({ disk, roomBytes: disk.roomBytes })),
     ),
   );
-  if (disks.every(({ mode }) => mode === 'none')) {
+  const held = disks.filter(({ mode }) => mode !== 'none');
+  refusals.push(
+    ...openVolumes(
+      facts,
+      held.map(({ device, head }) => ({ device, image: head })),
+    ),
+  );
+  if (held.length === 0) {
     const message = 'a snapshot without a disk holds nothing that could be gone back to';
     throw misused('no-disks', message, 'leave at least one disk in it: --disk DISK=external');
   }

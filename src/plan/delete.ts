@@ -8,7 +8,7 @@ import { type Refusal, refuse } from './refusal.ts';
 import type { DeleteRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { typed } from './typed.ts';
-import { heldSnapshots } from './volumes.ts';
+import { heldSnapshots, openVolumes, sharedSnapshots } from './volumes.ts';
 import { chainOf } from './walk-images.ts';
 
 /** Plan a delete. Pure; throws RefusedError where there is nothing to plan with. */
@@ -97,6 +97,11 @@ function assemble(
       ...elsewhere(input, facts),
       ...lockedTags(input, facts),
       ...heldSnapshots(facts, input.tags),
+      ...sharedSnapshots(facts, input.tags),
+      ...openVolumes(
+        facts,
+        input.mergesDown.flatMap(({ device, base }) => (base ? [{ device, image: base }] : [])),
+      ),
       ...readThrough(input, facts),
       ...space.refusals,
     ],

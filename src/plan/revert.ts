@@ -7,7 +7,7 @@ import { type Refusal, refuse } from './refusal.ts';
 import type { RevertRequest } from './request.ts';
 import { commonRefusals, type Survey } from './survey.ts';
 import { nextHead, refuseHeads, standsAsChild } from './vhd.ts';
-import { roomFor, volumeTag } from './volumes.ts';
+import { openVolumes, roomFor, volumeTag } from './volumes.ts';
 import { mergedBytes, volumesInTheWay } from './volumes-back.ts';
 import { chainOf } from './walk-images.ts';
 
@@ -28,7 +28,15 @@ export function draftRevert(request: RevertRequest, facts: Survey): Draft {
   }
   if (memory) refusals.push(...memoryRefusals(memory, facts));
   const disks = domain.disks.map(disk => planDisk(request, target, facts, disk, notes, runAfter));
-  refusals.push(...volumesInTheWay(disks, facts), ...refuseHeads(facts, disks, runAfter));
+  const changed = disks.filter(({ how }) => how !== 'keep');
+  refusals.push(
+    ...openVolumes(
+      facts,
+      changed.map(({ device, head }) => ({ device, image: head })),
+    ),
+    ...volumesInTheWay(disks, facts),
+    ...refuseHeads(facts, disks, runAfter),
+  );
   const taken = new Set(facts.snapshots.map(({ name }) => name));
   const abandoned = branchOf(disks, facts, generatedName('left', at, taken));
   const space = spaceNeeds(

@@ -12,7 +12,6 @@ import { type OtherUse, otherUses } from './other-use.ts';
 import type { Refusal } from './refusal.ts';
 import { typed } from './typed.ts';
 import { misplacedVhds } from './vhd.ts';
-import { managerOf } from './volumes.ts';
 import { chainOf, type ImageSources, walk } from './walk-images.ts';
 
 /** Everything that a plan is made of: the world as it was asked, once. Plans are pure from here on. */
@@ -51,6 +50,8 @@ export interface Depth {
   readonly agent: boolean;
   /** Ask also for what stands below the snapshots of other domains. */
   readonly everywhere?: boolean;
+  /** Snapshots, and what lies below the heads, are to change: nobody else may have them open. */
+  readonly rewrites?: boolean;
 }
 
 /** Ask the world everything that plans of this domain need. Changes nothing. */
@@ -70,7 +71,7 @@ export async function survey(
   ];
   const off = view.runState === 'off';
   let { moment, images, unreadable } = await imagesBelow(sources, roots);
-  if (looksHeld(images, off)) {
+  if (looksHeld(images, domain, off, ask.rewrites ?? false)) {
     await store.settle(context);
     ({ moment, images, unreadable } = await imagesBelow(sources, roots));
   }
@@ -110,11 +111,21 @@ async function imagesBelow(sources: Sources, roots: readonly Volume[]) {
   return { moment, images, unreadable };
 }
 
-/** Whether somebody has volumes open that should be nobody's: it may be the host, having a look at them. */
-function looksHeld(images: ReadonlyMap<string, ImageView>, off: boolean): boolean {
-  return [...images.values()].some(
-    ({ manager }) => manager && ((off && manager.open) || manager.snapshots.some(one => one.open)),
-  );
+/**
+ * Whether somebody has volumes open that are to be nobody's for what is asked: it may be the host, which has a
+ * look at each new one by itself.
+ */
+function looksHeld(
+  images: ReadonlyMap<string, ImageView>,
+  { disks }: Domain,
+  off: boolean,
+  rewrites: boolean,
+): boolean {
+  return [...images.values()].some(({ volume, manager }) => {
+    if (!manager) return false;
+    const needed = rewrites || disks.some(({ head }) => head.path === volume.path);
+    return (off && needed && manager.open) || (rewrites && manager.snapshots.some(one => one.open));
+  });
 }
 
 async function freeSpace(
@@ -197,12 +208,6 @@ export function commonRefusals(facts: Survey): Refusal[] {
         'in-use',
         `${device}: ${head.path} is open in process ${pids.join(', ')}, while ${domain.name} is off`,
         'end that process; two writers destroy an image',
-      );
-    } else if (view.runState === 'off' && managerOf(facts, head)?.open) {
-      say(
-        'in-use',
-        `${device}: ${head.path} is open, while ${domain.name} is off: it is mounted, or something stands on it`,
-        `'lsblk ${head.path}' shows where; umount it, or take down what stands on it`,
       );
     }
     for (const base of chainOf(facts, head).slice(1)) {

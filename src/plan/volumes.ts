@@ -99,6 +99,54 @@ export function volumeRefusals(
   return refusals;
 }
 
+/** What other hosts may have active they would go on with as it was, and LVM refuses what changes it. */
+function sharedVolume(
+  device: string,
+  { path }: Volume,
+  { group, shared }: ManagedVolume,
+): Refusal[] {
+  if (shared === null) return [];
+  return [
+    {
+      code: 'shared-group',
+      message: `${device}: the volume group ${group} of ${path} is shared with other hosts; ${shared}`,
+      hint: `when no other host uses it, and with the domain off: 'lvchange -an ${path}' and 'lvchange -aey ${path}' (lvmlockd(8))`,
+    },
+  ];
+}
+
+/** Snapshots are removed under the lock of what they were taken of. */
+export function sharedSnapshots(
+  facts: Survey,
+  used: readonly { readonly device: string; readonly image: Volume }[],
+): Refusal[] {
+  return used.flatMap(({ device, image }) => {
+    const manager = managerOf(facts, image);
+    return manager ? sharedVolume(device, image, manager) : [];
+  });
+}
+
+/**
+ * As long as its domain is off nobody may have a volume open that is to be kept, put back, or written to: it
+ * may be mounted. Those that a process has open are the survey's business.
+ */
+export function openVolumes(
+  facts: Survey,
+  used: readonly { readonly device: string; readonly image: Volume }[],
+): Refusal[] {
+  if (facts.view.runState !== 'off') return [];
+  return used.flatMap(({ device, image: { path } }) => {
+    if (facts.holders.has(path) || !facts.images.get(path)?.manager?.open) return [];
+    return [
+      {
+        code: 'in-use',
+        message: `${device}: ${path} is open, while ${facts.domain.name} is off: it is mounted, or something stands on it`,
+        hint: `'lsblk ${path}' shows where; umount it, or take down what stands on it`,
+      },
+    ];
+  });
+}
+
 function unfit({ device, head }: DomainDisk, manager: ManagedVolume): Refusal[] {
   const { group, pool, alias } = manager;
   if (alias !== null) {
@@ -110,15 +158,7 @@ function unfit({ device, head }: DomainDisk, manager: ManagedVolume): Refusal[] 
       },
     ];
   }
-  if (manager.shared) {
-    return [
-      {
-        code: 'shared-group',
-        message: `${device}: the volume group ${group} is shared with other hosts, and ${head.path} is not active on this one alone: others would not see the snapshot's copies`,
-        hint: `when no other host uses it, and with the domain off: 'lvchange -an ${head.path}' and 'lvchange -aey ${head.path}'; or take ${device} out: --disk ${device}=none`,
-      },
-    ];
-  }
+  if (manager.shared !== null) return sharedVolume(device, head, manager);
   if (manager.isSnapshot) {
     return [
       {

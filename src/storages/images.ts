@@ -11,14 +11,13 @@ import {
   openedByOthers,
   sha256File,
 } from '../tools/file-facts.ts';
-import { volumesOf } from '../tools/lvm-report.ts';
 import type { Argv } from '../tools/run.ts';
 import { settleUdev } from '../tools/udev.ts';
 import type { CallContext, Command } from '../toolstacks/port.ts';
 import { createFile } from './create-file.ts';
 import { draftOf } from './draft.ts';
 import { toolAtWork, toolsDone } from './locked-tool.ts';
-import { type AskGroup, eachGroupOnce } from './lvm-view.ts';
+import { type AskLvm, askLvm, askLvmOnce } from './lvm-view.ts';
 import {
   commit,
   copyArgv,
@@ -50,18 +49,18 @@ import { performOnVolume, type VolumeDeed, volumeArgvs } from './volume-manager.
 
 /** Images in files and volumes of this host, by qemu-img. The clock dates what goes to the trash. */
 export function hostImages({ clock }: { readonly clock: Clock }): Images {
-  return imagesAsking(volumesOf, clock);
+  return imagesAsking(askLvm, clock);
 }
 
-function imagesAsking(ask: AskGroup, clock: Clock): Images {
+function imagesAsking(ask: AskLvm, clock: Clock): Images {
   return {
     async view(volume, context, inUse) {
       if (!inUse) await asStep(() => toolsDone([volume.path], context));
       return await viewImage(volume, context, inUse, ask);
     },
-    atOneMoment: () => imagesAsking(eachGroupOnce(), clock),
+    atOneMoment: () => imagesAsking(askLvmOnce(), clock),
     settle: context => asStep(() => settleUdev(context)),
-    chain: viewChain,
+    chain: (volume, context, inUse) => viewChain(volume, context, inUse, ask),
     exists: path => asStep(() => fileExists(path)),
     identity: identityOf,
     busy: ({ path }) => asStep(() => toolAtWork(path)),

@@ -4,6 +4,7 @@ import { fileExists } from '../tools/file-facts.ts';
 import { lockedHereAlone } from '../tools/lvm-locks.ts';
 import { logicalVolumeAt, namedBy } from '../tools/lvm-name.ts';
 import { type LogicalVolume, volumesOf } from '../tools/lvm-report.ts';
+import { ToolError } from '../tools/tool-error.ts';
 import type { CallContext } from '../toolstacks/port.ts';
 import type { ImageView, VolumeSnapshot } from './port.ts';
 
@@ -16,16 +17,30 @@ export const markOf = (lv: string): string => `domsnap.of=${lv}`;
 /** How the tag on a disk begins that says which snapshot is being put in its place (see lvm.ts). */
 export const UNDER_WAY = 'domsnap.merge=';
 
-/** How a view gets to know what LVM has in a group. */
-export type AskGroup = typeof volumesOf;
+/** How a view gets to know what LVM has. */
+export interface AskLvm {
+  readonly volumes: typeof volumesOf;
+  /** Which volumes are locked for this host alone; not asked by whoever works on what a plan has looked at. */
+  readonly locks?: typeof lockedHereAlone;
+}
 
-/** Asks each group once: for a look at many volumes, of which many are in one group. */
-export function eachGroupOnce(): AskGroup {
-  const known = new Map<string, ReturnType<AskGroup>>();
-  return (vg, call) => {
-    const found = known.get(vg) ?? volumesOf(vg, call);
-    known.set(vg, found);
-    return found;
+/** Asks as often as it is asked. */
+export const askLvm: AskLvm = { volumes: volumesOf };
+
+/** Asks once for each group, and once for the locks: for a look at many volumes. */
+export function askLvmOnce(): AskLvm {
+  const known = new Map<string, ReturnType<typeof volumesOf>>();
+  let locks: ReturnType<typeof lockedHereAlone> | undefined;
+  return {
+    volumes(vg, call) {
+      const found = known.get(vg) ?? volumesOf(vg, call);
+      known.set(vg, found);
+      return found;
+    },
+    locks(call) {
+      locks ??= lockedHereAlone(call);
+      return locks;
+    },
   };
 }
 
@@ -36,31 +51,45 @@ export function eachGroupOnce(): AskGroup {
 export async function viewLogicalVolume(
   volume: Volume,
   context: CallContext,
-  ask: AskGroup,
+  ask: AskLvm,
 ): Promise<ImageView | undefined> {
   const name = await logicalVolumeAt(volume.path);
   if (!name) return undefined;
-  const all = await ask(name.vg, context).catch(async error => {
+  const all = await ask.volumes(name.vg, context).catch(async error => {
     // Nothing is there, and no group has such a name: then it is no volume either.
     if (await fileExists(volume.path)) throw error;
     return [];
   });
   const found = all.find(other => other.name === name.lv);
   if (!found) return undefined;
-  if (found.active) {
-    const shared =
-      found.group.shared && !(await lockedHereAlone(context)).has(lockedWith(found, all).uuid);
-    return viewOf(volume, found, all, shared);
-  }
+  if (found.active) return viewOf(volume, found, all, await sharedWith(found, all, ask, context));
   const message = found.tags.some(tag => tag.startsWith(UNDER_WAY))
     ? `${volume.path} is being reverted, and not active until that has come to its end: 'domsnap recover'`
     : `${volume.path} is not active; 'lvchange -ay ${name.vg}/${name.lv}' makes it so`;
   throw new StepError('missing', message, { retryable: false });
 }
 
+/** Why other hosts may have a volume active as well; null where none can. */
+async function sharedWith(
+  of: LogicalVolume,
+  all: readonly LogicalVolume[],
+  { locks }: AskLvm,
+  context: CallContext,
+): Promise<string | null> {
+  if (!of.group.shared) return null;
+  try {
+    const alone = await locks?.(context);
+    return alone?.has(lockedWith(of, all).uuid) ? null : 'it is not active on this one alone';
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    return `which of them have it active cannot be told: ${error.message}`;
+  }
+}
+
 /** The volume whose lock stands for this one's too: a thin one's pool, a classic snapshot's origin. */
 function lockedWith(of: LogicalVolume, all: readonly LogicalVolume[]): LogicalVolume {
-  return all.find(({ name }) => name === (of.pool ?? of.origin)) ?? of;
+  const holder = of.segment === 'thin' ? of.pool : of.pool === null ? of.origin : null;
+  return all.find(({ name }) => name === holder) ?? of;
 }
 
 /** What a report of its volume group says of a volume. */
@@ -68,7 +97,7 @@ function viewOf(
   volume: Volume,
   of: LogicalVolume,
   all: readonly LogicalVolume[],
-  shared: boolean,
+  shared: string | null,
 ): ImageView {
   const pool = all.find(({ name, segment }) => name === of.pool && segment === 'thin-pool');
   const snapshots = snapshotsOf(of, all);

@@ -28,8 +28,8 @@ export interface ManagedVolume {
   /** Bytes of the group that no volume has. */
   readonly freeBytes: number;
   readonly extentBytes: number;
-  /** Other hosts may have it active as well. */
-  readonly shared: boolean;
+  /** Why other hosts may have it active as well; null where none can. */
+  readonly shared: string | null;
   readonly active: boolean;
   readonly open: boolean;
   /** Its readers and writers wait: a command that changed it is at work, or was killed. */

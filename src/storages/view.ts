@@ -4,12 +4,11 @@ import { StepError } from '../engine/step.ts';
 import { fileExists, fileSize, isRegularFile } from '../tools/file-facts.ts';
 import { type ImageFormat, imageFormat } from '../tools/image-format.ts';
 import { imageMark } from '../tools/image-mark.ts';
-import { volumesOf } from '../tools/lvm-report.ts';
 import { readQcow2Header } from '../tools/qcow2-header.ts';
 import { imageInfo } from '../tools/qemu-img.ts';
 import { READS_ZEROS } from '../tools/vhd/not-for-qemu.ts';
 import type { CallContext } from '../toolstacks/port.ts';
-import { type AskGroup, viewLogicalVolume } from './lvm-view.ts';
+import { type AskLvm, askLvm, viewLogicalVolume } from './lvm-view.ts';
 import type { ImageView } from './port.ts';
 import { asStep, badImage } from './step-error.ts';
 import { differencingView, isDifferencing } from './vhd-view.ts';
@@ -35,7 +34,7 @@ export async function viewImage(
   volume: Volume,
   context: CallContext,
   inUse = false,
-  ask: AskGroup = volumesOf,
+  ask: AskLvm = askLvm,
 ): Promise<ImageView> {
   const format = knownFormat(volume);
   return await asStep(async () => {
@@ -121,10 +120,11 @@ export async function viewChain(
   volume: Volume,
   context: CallContext,
   inUse = false,
+  ask: AskLvm = askLvm,
 ): Promise<readonly ImageView[]> {
   const chain: ImageView[] = [];
   for (let next: Volume | null = volume; next; ) {
-    const layer: ImageView = await viewImage(next, context, inUse);
+    const layer: ImageView = await viewImage(next, context, inUse, ask);
     const above = chain.at(-1)?.volume;
     if (above && above.format !== 'vpc' && isDifferencing(layer)) {
       throw badImage(above.path, `stands on ${layer.volume.path}, which ${READS_ZEROS}`);

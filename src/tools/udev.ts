@@ -6,8 +6,8 @@ const PATIENCE_S = 5;
 
 /**
  * Wait until udev has handled what there was when this was called (udevadm(8), `settle`): it opens each block
- * device that is new or was written to, for some milliseconds, to see what is on it. A host without udev, or
- * one that is not done in time, is no error.
+ * device that is new or was written to, for some milliseconds, to see what is on it. That it
+ * cannot be waited for is no error: whoever waits looks again in any case.
  */
 export async function settleUdev(call: Pick<RunOptions, 'log' | 'signal'>): Promise<void> {
   const timeoutMs = (PATIENCE_S + 5) * 1_000;
@@ -18,6 +18,6 @@ export async function settleUdev(call: Pick<RunOptions, 'log' | 'signal'>): Prom
       okExits: [0, 1],
     });
   } catch (error) {
-    if (!(error instanceof ToolError && error.code === 'missing')) throw error;
+    if (!(error instanceof ToolError)) throw error;
   }
 }

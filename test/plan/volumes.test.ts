@@ -25,7 +25,7 @@ const CLASSIC: ManagedVolume = {
   group: 'vg0',
   freeBytes: 1000 * MIB,
   extentBytes: 4 * MIB,
-  shared: false,
+  shared: null,
   active: true,
   open: false,
   suspended: false,
@@ -103,7 +103,10 @@ describe('a snapshot of a logical volume', () => {
   test('that would not fit is refused, and so is one of a snapshot, of a shared group, or in a merge', () => {
     expect(codes(create, { freeBytes: 50 * MIB })).toEqual(['no-space']);
     expect(codes(create, { isSnapshot: true })).toEqual(['snapshot-of-snapshot']);
-    expect(codes(create, { shared: true })).toEqual(['shared-group']);
+    const shared = 'it is not active on this one alone';
+    const remove: Request = { operation: 'delete', domain: 'web1', name: 's1' };
+    for (const one of [create, revert, remove])
+      expect(codes(one, { shared })).toEqual(['shared-group']);
     expect(codes(create, { merging: true })).toEqual(['merging']);
     const full = { name: 'pool', sizeBytes: 1, dataPercent: 20, metadataPercent: 96 };
     expect(codes(create, { ...THIN, pool: full })).toEqual(['no-space']);
@@ -185,12 +188,34 @@ describe('a volume that somebody has open', () => {
   const held = { snapshots: [{ ...WHOLE, open: true }] };
 
   test('is left alone while the domain is off: it may be mounted', () => {
-    const request: Request = { operation: 'delete', domain: 'web1', name: 's1' };
-    for (const one of [create, revert, request])
-      expect(codes(one, { open: true })).toEqual(['in-use']);
+    for (const one of [create, revert]) expect(codes(one, { open: true })).toEqual(['in-use']);
     expect(planOf(create, world({ open: true })).refusals[0]?.hint).toContain(
       'lsblk /dev/vg0/root',
     );
+  });
+
+  test('does not keep a snapshot of it from being removed, nor one of the others from being taken', () => {
+    const request: Request = { operation: 'delete', domain: 'web1', name: 's1' };
+    expect(codes(request, { open: true })).toEqual([]);
+    const facts = world({ open: true });
+    const { manager: _, ...file } = facts.images.get(ROOT.path) as ImageView;
+    const other = { path: '/vm/b.raw', format: 'raw' };
+    const two: Survey = {
+      ...facts,
+      domain: {
+        ...facts.domain,
+        disks: [...facts.domain.disks, { device: 'vdb', head: other }],
+      },
+      images: new Map([...facts.images, [other.path, { ...file, volume: other, tags: [] }]]),
+      free: new Map([...facts.free, ['/vm', 1000 * MIB]]),
+    };
+    const without: Request = { ...create, disk: { vda: 'none' } };
+    expect(planOf(without, two).refusals).toEqual([]);
+  });
+
+  test('is told by doctor before anything is refused', () => {
+    const found = examineVolumes({ ...checkup(), facts: world({ open: true }) });
+    expect(found.map(({ code }) => code)).toEqual(['in-use']);
   });
 
   test('and is a snapshot is neither removed nor merged', () => {

@@ -14,7 +14,7 @@ export function managerOf({ tags, merging }: SimImage, open: boolean): ManagedVo
     group: 'vg0',
     freeBytes: 1000 * sizeBytes,
     extentBytes: 64 * 1024,
-    shared: false,
+    shared: null,
     active: true,
     open,
     suspended: false,

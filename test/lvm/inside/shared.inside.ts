@@ -56,10 +56,13 @@ describe('volumes of a group that hosts share', () => {
     for (const words of [
       ['create', DOMAIN, 'two'],
       ['revert', DOMAIN, 'one'],
+      ['delete', DOMAIN, 'one'],
     ]) {
       const { status, said } = await says(...words);
       expect(status, said).toBe(3);
-      expect(said).toContain('vda: the volume group vg0 is shared with other hosts');
+      expect(said).toContain(
+        'vda: the volume group vg0 of /dev/vg0/root is shared with other hosts',
+      );
       expect(said).toContain(`'lvchange -aey ${ROOT}'`);
     }
     await again(ROOT, '-aey');
