@@ -40,7 +40,7 @@ export function processOfPidFile(pidFile: string): QemuProcess | null {
 
 export const alive = ({ pid, startTicks }: QemuProcess): boolean => processAlive(pid, startTicks);
 
-/** Whether they are one and the same; where there is none, none is. */
+/** Whether they are one and the same; none is the same as none. */
 export const sameProcess = (
   one: QemuProcess | null | undefined,
   other: QemuProcess | null | undefined,
