@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type CallSink, startCall } from './call-log.ts';
 import { armDeadline, type Limits } from './deadline.ts';
@@ -164,8 +166,9 @@ export class Virsh {
     }
     this.#wasPiped = this.#piped !== undefined;
     // Not quiet: how many file systems were frozen is among what it would not say then.
-    const [program, ...args] = this.argv([]);
-    const child = spawn(program, args, {
+    const argv = this.argv([]);
+    if (!isInstalled(argv[0])) throw notStarted({ code: 'ENOENT' });
+    const child = spawn('env', [WITHOUT_SIGPIPE, ...argv], {
       stdio: ['pipe', 'pipe', 'pipe', ...(this.#piped ? TO_PIPE_FD : [])],
       // Ctrl-C is for us: what a call has begun, it ends.
       detached: true,
@@ -202,6 +205,16 @@ export class Virsh {
     return child;
   }
 }
+
+/**
+ * A virsh that writes to a daemon which has just died is ended by SIGPIPE, without a word about how far the call
+ * has come (libvirt 9.0); where that is ignored, it says so. Node gives its children the signals' defaults, so
+ * env(1) does it.
+ */
+const WITHOUT_SIGPIPE = '--ignore-signal=PIPE';
+
+const isInstalled = (program: string): boolean =>
+  (process.env.PATH ?? '').split(':').some(folder => existsSync(join(folder, program)));
 
 /** Whether one of the lines `UUID NAME` is of this name or UUID. */
 const isListed = (list: string, wanted: string): boolean =>
