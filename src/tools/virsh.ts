@@ -8,7 +8,7 @@ import { type CallSink, startCall } from './call-log.ts';
 import { armDeadline, type Limits } from './deadline.ts';
 import { printable } from './printable.ts';
 import { type Argv, run } from './run.ts';
-import { errnoOf, ToolError } from './tool-error.ts';
+import { ToolError } from './tool-error.ts';
 
 /** How a libvirt is reached, and what happens to be told of it. */
 export type VirshOptions = {
@@ -167,7 +167,7 @@ export class Virsh {
     this.#wasPiped = this.#piped !== undefined;
     // Not quiet: how many file systems were frozen is among what it would not say then.
     const argv = this.argv([]);
-    if (!isInstalled(argv[0])) throw notStarted({ code: 'ENOENT' });
+    if (!isInstalled(argv[0])) throw notInstalled();
     const child = spawn('env', [WITHOUT_SIGPIPE, ...argv], {
       stdio: ['pipe', 'pipe', 'pipe', ...(this.#piped ? TO_PIPE_FD : [])],
       // Ctrl-C is for us: what a call has begun, it ends.
@@ -316,15 +316,13 @@ function tooLarge(words: readonly string[]): ToolError {
   return new ToolError('exec', 'too-large', `${what(words)}: the answer does not end`, {});
 }
 
-function notStarted(cause: unknown): ToolError {
-  const missing = errnoOf(cause) === 'ENOENT';
-  return missing
-    ? new ToolError(
-        'exec',
-        'missing',
-        'virsh is not installed or not in PATH; on Debian: apt install libvirt-clients',
-        { program: 'virsh' },
-        cause,
-      )
-    : new ToolError('exec', 'refused', 'virsh cannot be started', {}, cause);
-}
+const notInstalled = (): ToolError =>
+  new ToolError(
+    'exec',
+    'missing',
+    'virsh is not installed or not in PATH; on Debian: apt install libvirt-clients',
+    { program: 'virsh' },
+  );
+
+const notStarted = (cause: unknown): ToolError =>
+  new ToolError('exec', 'refused', 'virsh cannot be started', {}, cause);

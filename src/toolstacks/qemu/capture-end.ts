@@ -10,7 +10,7 @@ import { markBurnt, notSaved, report } from './capture.ts';
 import * as commands from './commands.ts';
 import { type Life, queryStatus, takeImagesBack } from './life.ts';
 import { processOf, type QemuProcess, sameProcess } from './process.ts';
-import { queryMigrate, UNDER_WAY } from './run-state.ts';
+import { cancelMigration, queryMigrate, UNDER_WAY } from './run-state.ts';
 import { readReport, removeReport } from './sink.ts';
 import { until } from './until.ts';
 import { WriteOut } from './write-out.ts';
@@ -126,18 +126,13 @@ export async function cancelCapture(
   if (begun && status === 'failed' && begun.mode === 'background') markBurnt(life, FAILED);
   if (begun && UNDER_WAY.has(status)) {
     if (capture === 'background') await runOut(life, begun.path, context);
-    else await cancel(life, context);
+    else await cancelMigration(life, context.signal, 'calling the saving of the memory off');
   }
   await leaveMigration(life, context.signal);
   await life.sink.abandon?.(monitor, context.signal);
   notes.write({ capture: undefined });
   removeReport(path);
   return { was: status };
-}
-
-async function cancel(life: Life, { signal }: CallContext): Promise<void> {
-  await life.monitor.send([commands.migrateCancel], signal);
-  await ended(life, signal, 'calling the saving of the memory off', 30_000);
 }
 
 /**

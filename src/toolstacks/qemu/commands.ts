@@ -87,6 +87,11 @@ export const migrateOn: QmpCommand = {
   command: 'migrate-continue',
   args: { state: 'pre-switchover' },
 };
+/** Only of one that is being cancelled: it waits no longer at the switch-over. */
+export const migrateWake: QmpCommand = {
+  command: 'migrate-continue',
+  args: { state: 'cancelling' },
+};
 export const migrateCancel: QmpCommand = { command: 'migrate_cancel' };
 export const migrateIncoming = (uri: string): QmpCommand => ({
   command: 'migrate-incoming',
