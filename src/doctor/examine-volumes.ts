@@ -20,7 +20,7 @@ export function examineVolumes(checkup: Checkup): Finding[] {
     seen.add(pool);
     return [
       ...manager.snapshots.flatMap(snapshot => examineSnapshot(checkup, manager, snapshot)),
-      ...openVolumes(facts, [{ device: disk.device, image: disk.head }]).map(inTheWay(domain.name)),
+      ...openVolumes(facts, [disk]).map(inTheWay(domain.name)),
       ...(manager.merging ? [merging(checkup, disk, manager)] : []),
       ...(manager.suspended && !checkup.open ? [suspended(checkup, disk)] : []),
       ...(isNew ? fillingPool(checkup, manager) : []),

@@ -81,7 +81,7 @@ export async function startDomain(
       const given = domain.disks.map(({ device, head }) => ({ device, image: head }));
       refuseAny([
         ...commonRefusals(facts),
-        ...openVolumes(facts, given),
+        ...openVolumes(facts, domain.disks),
         ...sharedImages(facts),
         ...notForQemu(facts, given),
       ]);

@@ -44,12 +44,7 @@ export function draftCreate(request: CreateRequest, facts: Survey): Draft {
     ),
   );
   const held = disks.filter(({ mode }) => mode !== 'none');
-  refusals.push(
-    ...openVolumes(
-      facts,
-      held.map(({ device, head }) => ({ device, image: head })),
-    ),
-  );
+  refusals.push(...openVolumes(facts, held));
   if (held.length === 0) {
     const message = 'a snapshot without a disk holds nothing that could be gone back to';
     throw misused('no-disks', message, 'leave at least one disk in it: --disk DISK=external');

@@ -100,7 +100,7 @@ function assemble(
       ...sharedSnapshots(facts, input.tags),
       ...openVolumes(
         facts,
-        input.mergesDown.flatMap(({ device, base }) => (base ? [{ device, image: base }] : [])),
+        input.mergesDown.flatMap(({ device, base }) => (base ? [{ device, head: base }] : [])),
       ),
       ...readThrough(input, facts),
       ...space.refusals,

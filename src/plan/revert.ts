@@ -30,10 +30,7 @@ export function draftRevert(request: RevertRequest, facts: Survey): Draft {
   const disks = domain.disks.map(disk => planDisk(request, target, facts, disk, notes, runAfter));
   const changed = disks.filter(({ how }) => how !== 'keep');
   refusals.push(
-    ...openVolumes(
-      facts,
-      changed.map(({ device, head }) => ({ device, image: head })),
-    ),
+    ...openVolumes(facts, changed),
     ...volumesInTheWay(disks, facts),
     ...refuseHeads(facts, disks, runAfter),
   );

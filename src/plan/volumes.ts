@@ -130,12 +130,9 @@ export function sharedSnapshots(
  * As long as its domain is off nobody may have a volume open that is to be kept, put back, or written to: it
  * may be mounted. Those that a process has open are the survey's business.
  */
-export function openVolumes(
-  facts: Survey,
-  used: readonly { readonly device: string; readonly image: Volume }[],
-): Refusal[] {
+export function openVolumes(facts: Survey, used: readonly DomainDisk[]): Refusal[] {
   if (facts.view.runState !== 'off') return [];
-  return used.flatMap(({ device, image: { path } }) => {
+  return used.flatMap(({ device, head: { path } }) => {
     if (facts.holders.has(path) || !facts.images.get(path)?.manager?.open) return [];
     return [
       {
